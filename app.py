@@ -1,0 +1,55 @@
+"""The application factory, the WSGI entry and the ``guildhall`` command line."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from config import Config
+from core.platform import Platform
+
+
+def create_app(platform: Platform) -> Flask:
+    """The web application of a platform. Opens no connection; makes no global."""
+    from core.admin import account, health, shell, site
+    from core.fab import wall
+    from core.gateway import errors, headers, request
+    from core.rest import openapi
+
+    config: Config = platform.config
+    app = Flask("guildhall", static_folder=str(shell.STATIC), static_url_path="/static")
+    app.config.update(
+        SECRET_KEY=config.secret_key,
+        SESSION_COOKIE_NAME="__Host-guildhall" if config.secure else "guildhall",
+        SESSION_COOKIE_SECURE=config.secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_SSL_STRICT=False,
+        WTF_CSRF_TIME_LIMIT=None,
+        MAX_CONTENT_LENGTH=10 * 1024 * 1024,
+        SEND_FILE_MAX_AGE_DEFAULT=31536000,
+        BABEL_DEFAULT_LOCALE="en",
+        BABEL_DEFAULT_TIMEZONE="UTC",
+    )
+    health.install(app)
+    request.install(app, platform)
+    errors.install(app)
+    headers.install(app, config)
+    shell.install(app, platform)
+    with app.app_context():
+        wall.install(app, platform.registry)
+    openapi.install(app, platform)
+    app.register_blueprint(account.blueprint)
+    site.install(app, platform)
+    request.commit_with_views(app)
+    return app
+
+
+def cli() -> None:
+    """Run the ``guildhall`` command."""
+    from core.commands import main
+
+    main()
+
+
+if __name__ == "__main__":
+    cli()

@@ -1,0 +1,152 @@
+"""Access: permission names, roles as data, and what a member may do.
+
+A permission is called ``plugin:resource:action`` everywhere; in the role tables it is kept as
+(``can_<action>``, ``<plugin>.<resource>``), the form that the admin's generated views check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, bindparam, column, insert, select, table
+from sqlalchemy.orm import Session
+
+from core.db import locks
+
+ROLES = ("User", "Moderator", "Admin", "Service")
+
+user_role = table("ab_user_role", column("id"), column("user_id"), column("role_id"))
+role = table("ab_role", column("id"), column("name"))
+permission_view_role = table(
+    "ab_permission_view_role", column("id"), column("permission_view_id"), column("role_id")
+)
+permission_view = table("ab_permission_view", column("id"), column("permission_id"), column("view_menu_id"))
+permission = table("ab_permission", column("id"), column("name"))
+view_menu = table("ab_view_menu", column("id"), column("name"))
+
+
+def fab_name(name: str) -> tuple[str, str]:
+    """``wallet:transfer:create`` as ``("can_create", "wallet.transfer")``."""
+    plugin, resource, action = name.split(":")
+    return f"can_{action}", f"{plugin}.{resource}"
+
+
+def permission_name(fab_permission: str, view: str) -> str:
+    """``("can_create", "wallet.transfer")`` as ``wallet:transfer:create``."""
+    return f"{view.replace('.', ':', 1)}:{fab_permission.removeprefix('can_')}"
+
+
+def bundles(permissions: Iterable[str]) -> list[str]:
+    """The two-part bundles of tokens: ``wallet:read`` where any reading is allowed, ``wallet:write`` where more is."""
+    found = set()
+    for name in permissions:
+        plugin, _, action = name.split(":")
+        found.add(f"{plugin}:{'read' if action in ('list', 'show') else 'write'}")
+    return sorted(found)
+
+
+def role_grants(patterns: Iterable[str], known: Mapping[str, Any]) -> set[str]:
+    """Permission names meant by ``patterns``; ``wallet:transfer:*`` and ``wallet:*:show`` stand for many."""
+    granted: set[str] = set()
+    for pattern in patterns:
+        wanted = pattern.split(":")
+        for name in known:
+            if all(want in ("*", part) for want, part in zip(wanted, name.split(":"), strict=True)):
+                granted.add(name)
+    return granted
+
+
+_GRANTED: Select[Any] = (
+    select(permission.c.name, view_menu.c.name)
+    .distinct()
+    .select_from(user_role)
+    .join(permission_view_role, permission_view_role.c.role_id == user_role.c.role_id)
+    .join(permission_view, permission_view.c.id == permission_view_role.c.permission_view_id)
+    .join(permission, permission.c.id == permission_view.c.permission_id)
+    .join(view_menu, view_menu.c.id == permission_view.c.view_menu_id)
+    .where(user_role.c.user_id == bindparam("user_id"))
+)
+
+
+def permissions_of(session: Session, user_id: int) -> frozenset[str]:
+    """Every permission that the roles of a user grant, in one query."""
+    return frozenset(permission_name(*row) for row in session.execute(_GRANTED, {"user_id": user_id}))
+
+
+def roles_of(session: Session, user_id: int) -> tuple[str, ...]:
+    query = select(role.c.name).join(user_role, user_role.c.role_id == role.c.id)
+    return tuple(session.scalars(query.where(user_role.c.user_id == user_id).order_by(role.c.name)))
+
+
+def assign(session: Session, user_id: int, names: Iterable[str]) -> None:
+    """Give a user these roles and no others. Unknown names raise LookupError."""
+    ids = dict(session.execute(select(role.c.name, role.c.id)).tuples().all())
+    wanted = set(names)
+    if unknown := wanted - ids.keys():
+        raise LookupError(f"no role is called {', '.join(sorted(unknown))}")
+    session.execute(user_role.delete().where(user_role.c.user_id == user_id))
+    rows = [{"user_id": user_id, "role_id": ids[name]} for name in sorted(wanted)]
+    _insert(session, user_role, rows)
+
+
+def sync(session: Session, known: Iterable[str], grants: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    """Write permissions and default grants that are missing, in bulk; takes nothing away from a role.
+
+    Default grants are given once, when the permission first appears, so that what an admin took away stays
+    away. Admin holds everything. Returns counts of what was added.
+    """
+    locks.advisory(session, "core.access.sync")
+    want = {name: fab_name(name) for name in known}
+    before = {
+        permission_name(*row)
+        for row in session.execute(
+            select(permission.c.name, view_menu.c.name)
+            .select_from(permission_view)
+            .join(permission, permission.c.id == permission_view.c.permission_id)
+            .join(view_menu, view_menu.c.id == permission_view.c.view_menu_id)
+        )
+    }
+    fresh = {name: pair for name, pair in want.items() if name not in before}
+    roles = _ids_by_name(session, role, {*ROLES, *grants})
+    if fresh:
+        permissions = _ids_by_name(session, permission, {pair[0] for pair in fresh.values()})
+        views = _ids_by_name(session, view_menu, {pair[1] for pair in fresh.values()})
+        pairs = [{"permission_id": permissions[p], "view_menu_id": views[v]} for p, v in fresh.values()]
+        _insert(session, permission_view, pairs)
+        ids = {
+            (p, v): i
+            for i, p, v in session.execute(
+                select(permission_view.c.id, permission_view.c.permission_id, permission_view.c.view_menu_id)
+            )
+        }
+        by_name = {name: ids[permissions[p], views[v]] for name, (p, v) in fresh.items()}
+        granted = [
+            {"permission_view_id": by_name[name], "role_id": roles[holder]}
+            for holder, names in {**grants, "Admin": list(fresh)}.items()
+            for name in names
+            if name in by_name
+        ]
+        _insert(session, permission_view_role, granted)
+    return {"permissions": len(fresh)}
+
+
+def _ids_by_name(session: Session, named: Any, names: set[str]) -> dict[str, int]:
+    ids = dict(session.execute(select(named.c.name, named.c.id)).tuples().all())
+    if missing := sorted(names - ids.keys()):
+        _insert(session, named, [{"name": name} for name in missing])
+        ids = dict(session.execute(select(named.c.name, named.c.id)).tuples().all())
+    return ids
+
+
+def _insert(session: Session, into: Any, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        session.execute(insert(into).values(rows))
+
+
+def member_permissions(session: Session, member_id: UUID) -> frozenset[str]:
+    """Every permission of a member; none without an account."""
+    query = select(column("user_id")).select_from(table("core_member")).where(column("id") == member_id)
+    user_id = session.scalar(query)
+    return permissions_of(session, user_id) if user_id else frozenset()

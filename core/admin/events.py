@@ -1,0 +1,89 @@
+"""The event pages: the stream, one event with its causes and effects, lag, dead letters and replay."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core.actor import Actor
+from core.admin.pages import PageBlueprint, flash, redirect, render
+from core.errors import NotFound
+from core.events.models import Delivery, EventRow
+from core.events.replay import lag, replay, replay_dead
+from core.gateway.request import platform
+from core.i18n import _
+from core.rest.paging import paginate
+
+pages = PageBlueprint("core_events", url_prefix="/admin/events")
+NEWEST = [(EventRow.id, True)]
+
+
+@pages.get("", permission="core:event:list")
+def stream(session: Session, actor: Actor) -> Any:
+    query = select(EventRow)
+    name = request.args.get("name", "")
+    if name:
+        query = query.where(EventRow.name == name)
+    page = paginate(session, query, NEWEST, limit=50, cursor=request.args.get("cursor", ""))
+    names = sorted(platform().registry.events)
+    return render("guildhall/events.html", page=page, names=names, name=name, subscribers=lag(session))
+
+
+@pages.get("/dead", permission="core:event:list")
+def dead(session: Session, actor: Actor) -> Any:
+    """Deliveries that gave up, with their last error."""
+    query = select(Delivery).where(Delivery.state == "dead")
+    subscriber = request.args.get("subscriber", "")
+    if subscriber:
+        query = query.where(Delivery.subscriber == subscriber)
+    page = paginate(session, query, [(Delivery.id, True)], limit=50, cursor=request.args.get("cursor", ""))
+    events = session.scalars(select(EventRow).where(EventRow.id.in_([one.event_id for one in page.items])))
+    named = {event.id: event.name for event in events}
+    return render("guildhall/dead.html", page=page, named=named, subscriber=subscriber)
+
+
+@pages.get("/<uuid:key>", permission="core:event:list")
+def show(session: Session, actor: Actor, key: UUID) -> Any:
+    event = session.get(EventRow, key)
+    if event is None:
+        raise NotFound()
+    deliveries = session.scalars(select(Delivery).where(Delivery.event_id == key).order_by(Delivery.subscriber)).all()
+    same = select(EventRow).where(EventRow.correlation_id == event.correlation_id).order_by(EventRow.id).limit(200)
+    chain = _tree(list(session.scalars(same)))
+    return render("guildhall/event.html", event=event, deliveries=deliveries, chain=chain)
+
+
+@pages.post("/deliveries/<int:key>/replay", permission="core:delivery:replay")
+def replay_one(session: Session, actor: Actor, key: int) -> Any:
+    count = replay(session, actor, [key])
+    flash(_("The delivery is on its way again.") if count else _("Only a finished or dead delivery can be replayed."))
+    delivery = session.get(Delivery, key)
+    return redirect(f"/admin/events/{delivery.event_id}" if delivery else "/admin/events")
+
+
+@pages.post("/dead/replay", permission="core:delivery:replay")
+def replay_all(session: Session, actor: Actor) -> Any:
+    count = replay_dead(session, actor, request.form.get("subscriber", ""))
+    flash(_("{count} deliveries are on their way again."), count=count)
+    return redirect("/admin/events/dead")
+
+
+def _tree(events: list[EventRow]) -> list[tuple[int, EventRow]]:
+    """Events of one correlation as (depth, event), each below its cause."""
+    children: dict[UUID | None, list[EventRow]] = {}
+    known = {event.id for event in events}
+    for event in events:
+        children.setdefault(event.causation_id if event.causation_id in known else None, []).append(event)
+    ordered: list[tuple[int, EventRow]] = []
+
+    def walk(cause: UUID | None, depth: int) -> None:
+        for event in children.get(cause, []):
+            ordered.append((depth, event))
+            walk(event.id, depth + 1)
+
+    walk(None, 0)
+    return ordered

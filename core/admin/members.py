@@ -1,0 +1,43 @@
+"""The member page: everything about one person, a panel a plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from core import access, hooks
+from core.actor import Actor
+from core.admin.pages import PageBlueprint, flash, redirect, render
+from core.audit.trail import record
+from core.errors import NotFound
+from core.i18n import _
+from core.members import sessions
+from core.members.models import Member, MemberSession
+
+pages = PageBlueprint("core_members", url_prefix="/admin/members")
+
+
+@pages.get("/<uuid:key>", permission="core:member:show")
+def show(session: Session, actor: Actor, key: UUID) -> Any:
+    member = session.get(Member, key)
+    if member is None:
+        raise NotFound()
+    panels = [panel for _plugin, given in hooks.collect(session, "member_panels", actor=actor, member_id=key) for panel in given]
+    query = select(MemberSession).where(MemberSession.member_id == key).order_by(MemberSession.created_at.desc())
+    return render(
+        "guildhall/member.html", member=member, panels=sorted(panels, key=lambda panel: panel.order),
+        roles=access.roles_of(session, member.user_id) if member.user_id else (),
+        signed_in=session.scalars(query.limit(5)).all() if actor.can("core:member:update") else [],
+    )  # fmt: skip
+
+
+@pages.post("/<uuid:key>/sessions/revoke", permission="core:member:update")
+def revoke(session: Session, actor: Actor, key: UUID) -> Any:
+    """End every session of a member."""
+    sessions.revoke_all(session, key)
+    record(session, actor, "core.member.sessions_revoked", subject_type="core.member", subject_id=key)
+    flash(_("Every session of this member has ended."))
+    return redirect(f"/admin/members/{key}")

@@ -1,0 +1,77 @@
+"""Pages of a plugin: a blueprint whose views get the session and the actor, as REST's do.
+
+::
+
+    pages = PageBlueprint("badges")
+
+    @pages.get("/gallery", permission="badges:badge:list")
+    def gallery(session, actor):
+        return render("badges/gallery.html", badges=queries.gallery(session))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from flask import Blueprint, g, render_template
+from flask import flash as flask_flash
+from flask import redirect as flask_redirect
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from core.gateway.request import actor as current_actor
+
+View = Callable[..., Any]
+
+
+class PageBlueprint(Blueprint):
+    """HTML pages of one plugin under ``/admin/<plugin>``. Each names its ``permission``, ``signed_in`` or ``public``."""
+
+    def __init__(self, plugin: str, url_prefix: str | None = None) -> None:
+        path = plugin.replace("_", "-")
+        super().__init__(f"{plugin}_pages", "guildhall", url_prefix=url_prefix or f"/admin/{path}")
+
+    def get(self, rule: str, **access: Any) -> Callable[[View], View]:  # type: ignore[override]
+        return self._method("GET", rule, **access)
+
+    def post(self, rule: str, **access: Any) -> Callable[[View], View]:  # type: ignore[override]
+        return self._method("POST", rule, **access)
+
+    def _method(
+        self, method: str, rule: str, *, permission: str | None = None, signed_in: bool = False, public: bool = False
+    ) -> Callable[[View], View]:
+        if sum((permission is not None, signed_in, public)) != 1:
+            raise TypeError(f"{method} {rule}: say exactly one of permission, signed_in and public")
+
+        def declare(view: View) -> View:
+            @wraps(view)
+            def guarded(**path: Any) -> Any:
+                actor = current_actor()
+                if permission:
+                    actor.require(permission)
+                elif signed_in and actor.member_id is None:
+                    actor.require("sign-in")
+                return view(g.session, actor, **path)
+
+            guarded.permission = permission  # type: ignore[attr-defined]
+            self.add_url_rule(rule, f"{view.__name__}_{method.lower()}", guarded, methods=[method])
+            return guarded
+
+        return declare
+
+
+def render(template: str, **context: Any) -> str:
+    """A page from a template of the plugin or of the core."""
+    return render_template(template, **context)
+
+
+def redirect(url: str) -> Response:
+    """Go on to ``url`` with GET."""
+    return flask_redirect(url, 303)
+
+
+def flash(sentence: str, level: str = "success", **params: Any) -> None:
+    """Show a sentence (marked by ``_``) on the next page; ``level``: success, info, warning, danger."""
+    flask_flash(gettext(sentence).format(**params), level)

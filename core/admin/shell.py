@@ -1,0 +1,144 @@
+"""The frame of every page: navigation, who is signed in, theme, and the addresses of static files."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, g, request, url_for
+from flask_babel import get_locale, gettext
+from flask_wtf.csrf import generate_csrf
+from jinja2 import ChoiceLoader, FileSystemLoader
+
+from core import lifecycle
+from core.actor import Actor
+from core.fab.views import class_name
+from core.gateway.headers import nonce
+from core.platform import Platform
+from core.plugin import MenuItem
+
+STATIC = Path(__file__).parent / "static"
+TEMPLATES = Path(__file__).parent / "templates"
+THEMES = ("light", "dark", "auto")
+RTL = ("ar", "fa", "he", "ur")
+
+
+def install(app: Flask, platform: Platform) -> None:
+    """Templates of the core and of every plugin, the context all of them share, static files."""
+    folders = [TEMPLATES, *(Path(one.folder) / "templates" for one in platform.found if one.folder)]
+    app.jinja_loader = ChoiceLoader([FileSystemLoader([str(folder) for folder in folders])])  # type: ignore[assignment]
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.globals["asset"] = asset
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
+    app.context_processor(lambda: {"shell": Shell(platform)})
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
+
+
+def asset(name: str) -> str:
+    """The address of a static file, with a fingerprint of its content, so that it may be cached for ever."""
+    return url_for("static", filename=name, v=_fingerprint(name))
+
+
+class Shell:
+    """What ``guildhall/base.html`` shows around a page; computed when a template asks."""
+
+    app_name = "Guildhall"
+    login_url = "/login"
+    inbox_url = "/admin/notifications/mine"
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._actor: Actor | None = g.get("actor")
+        self.version = platform.registry.plugins["core"].version
+
+    @property
+    def nav(self) -> list[dict[str, Any]]:
+        """Sections by plugin, with what this actor may open."""
+        actor = self._actor
+        if actor is None or actor.kind == "anonymous":
+            return []
+        off = lifecycle.disabled(g.session)
+        sections = []
+        for plugin in self._platform.registry.plugins.values():
+            if plugin.name in off:
+                continue
+            items = [item for item in plugin.menu if actor.can(item.permission)]
+            for bound in self._platform.registry.resources.values():
+                if bound.plugin == plugin.name and bound.resource.menu and actor.can(bound.permission("list")):
+                    url = url_for(f"{class_name(bound)}.list")
+                    icon, permission = bound.resource.icon, bound.permission("list")
+                    items.append(MenuItem(label=bound.label_plural, url=url, icon=icon, permission=permission, order=50))
+            if items:
+                entries = [self._entry(item) for item in sorted(items, key=lambda item: item.order)]
+                sections.append({"label": gettext(plugin.label), "items": entries})
+        _mark_active(sections)
+        return sections
+
+    def _entry(self, item: MenuItem) -> dict[str, Any]:
+        return {"label": gettext(item.label), "url": item.url, "icon": item.icon, "active": False, "badge": None}
+
+    @property
+    def me(self) -> dict[str, Any] | None:
+        actor = self._actor
+        if actor is None or actor.member_id is None:
+            return None
+        initials = "".join(word[0] for word in actor.name.split()[:2]).upper()
+        return {
+            "name": actor.name, "email": "", "initials": initials, "roles": actor.roles,
+            "profile_url": "/profile", "logout_url": "/logout",
+        }  # fmt: skip
+
+    @property
+    def theme(self) -> str:
+        chosen = request.cookies.get("theme", "auto")
+        return chosen if chosen in THEMES else "auto"
+
+    @property
+    def csp_nonce(self) -> str:
+        return nonce()
+
+    @property
+    def csrf_token(self) -> str:
+        token: str = generate_csrf()
+        return token
+
+    @property
+    def locale(self) -> str:
+        return str(get_locale() or "en")
+
+    @property
+    def dir(self) -> str:
+        return "rtl" if self.locale.split("_")[0] in RTL else "ltr"
+
+    @property
+    def unread(self) -> int:
+        """Unread notices, by whichever plugin keeps them."""
+        if self._actor is None or self._actor.member_id is None:
+            return 0
+        from core import hooks
+
+        counts = hooks.collect(g.session, "unread_count", member_id=self._actor.member_id)
+        return sum(count for _plugin, count in counts)
+
+    @property
+    def notices(self) -> list[dict[str, str]]:
+        return []
+
+
+def _mark_active(sections: list[dict[str, Any]]) -> None:
+    """Mark the entry whose address is the longest beginning of the present one."""
+    entries = [entry for section in sections for entry in section["items"]]
+    here = request.path.rstrip("/") + "/"
+    best = None
+    for entry in entries:
+        base = entry["url"].split("?")[0].removesuffix("/list/").rstrip("/") + "/"
+        if here.startswith(base) and (best is None or len(base) > best[0]):
+            best = (len(base), entry)
+    if best:
+        best[1]["active"] = True

@@ -1,0 +1,320 @@
+"""The ``guildhall`` command line: the core's commands, and one group a plugin."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from config import Config, ConfigError
+from core import logs
+from core.actor import Actor
+from core.errors import DomainError
+from core.platform import Platform, state_of
+from core.runtime import RuntimeProblem, engines
+
+console = Console()
+OWN = {"run", "web", "worker", "scheduler"}  # these are started with the engines' addresses, or start them
+
+
+class Guildhall(click.Group):
+    """Adds the commands of every plugin that loads; the plugins are looked at only when needed."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*self.commands, *_plugin_commands()})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        return self.commands.get(name) or _plugin_commands().get(name)
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except (ConfigError, RuntimeProblem, DomainError) as problem:
+            raise click.ClickException(str(problem)) from None
+
+
+def _plugin_commands() -> dict[str, click.Command]:
+    from core.loader import load
+    from core.manifest import core
+
+    registry, _found = load(Config.load(), core)
+    commands = [command for plugin in registry.plugins.values() for command in plugin.commands]
+    return {str(command.name): command for command in commands}
+
+
+@click.group(cls=Guildhall, context_settings={"help_option_names": ["-h", "--help"]})
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Guildhall runs a community's economy."""
+    config = Config.load()
+    name = context.invoked_subcommand
+    logs.configure(config.log_level, process=name or "")
+    if name in OWN or any(flag in sys.argv for flag in context.help_option_names):
+        context.obj = config
+        return
+    if not sys.stderr.isatty():
+        logs.configure("WARNING", process=name or "")
+    database_url, redis_url = context.with_resource(engines(config))
+    context.obj = Platform(config, database_url, redis_url)
+    context.obj.upgrade()
+
+
+@main.command()
+@click.pass_obj
+def run(config: Config) -> None:
+    """Start everything on this machine: engines, web, worker, scheduler."""
+    from core.runtime import Process, Supervisor
+
+    command = [sys.executable, "-m", "app"]
+    processes = [
+        Process("web", [*command, "web"], {}, 15),
+        Process("worker", [*command, "worker"], {}, 20),
+        Process("scheduler", [*command, "scheduler"], {}, 5),
+    ]
+    console.print(f"[bold]Guildhall[/] {config.url}")
+    supervisor = Supervisor(config, processes, prepare=lambda *urls: _prepare(config, *urls), console=console)
+    raise SystemExit(supervisor.run())
+
+
+def _prepare(config: Config, database_url: str, redis_url: str) -> None:
+    """Before the first process: migrate, make the first admin, load the demo and the history asked for."""
+    platform = Platform(config, database_url, redis_url)
+    for name, outcome in platform.upgrade().items():
+        if not outcome.ok:
+            console.print(f"[yellow]The plugin {name} could not be migrated: {outcome.reason}[/]")
+    for one in platform.found:
+        if one.plugin is None or one.state != "enabled":
+            console.print(f"[yellow]The plugin {one.name} is off: {one.reason}[/]")
+    _first_admin(platform)
+    with platform.unit_of_work(Actor.system("first start")) as session:
+        from core import hooks
+
+        starts = hooks.collect(session, "first_start", platform=platform)
+    for _plugin, sentence in starts:
+        console.print(sentence)
+    platform.database.dispose()
+
+
+def _first_admin(platform: Platform) -> None:
+    from core.members.admin import create_first_admin
+
+    with platform.unit_of_work(Actor.system("first start")) as session:
+        password = create_first_admin(session, platform.config.admin_email)
+    if password:
+        console.print("The first admin was created. This password is shown once:")
+        console.print(f"  e-mail    [bold]{platform.config.admin_email}[/]")
+        console.print(f"  password  [bold]{password}[/]", highlight=False)
+
+
+@main.command()
+@click.pass_obj
+def web(config: Config) -> None:
+    """Serve the web application (gunicorn; preload, then fork)."""
+    from core.runtime.web import serve
+
+    serve(config)
+
+
+@main.command()
+@click.pass_obj
+def worker(config: Config) -> None:
+    """Deliver events and run jobs."""
+    from core.runtime.worker import work
+
+    work(_connected(config))
+
+
+@main.command()
+@click.pass_obj
+def scheduler(config: Config) -> None:
+    """Look at the tables every second, turn the schedules, seal the audit trail. One leads, others wait."""
+    from core.runtime.scheduler import lead
+
+    lead(_connected(config))
+
+
+def _connected(config: Config) -> Platform:
+    if config.database_url is None:
+        raise click.ClickException("Set GUILDHALL_DATABASE_URL, or use `guildhall run`, which brings its own engines.")
+    return Platform(config, config.database_url, config.redis_url)
+
+
+@main.group()
+def db() -> None:
+    """Migrations."""
+
+
+@db.command("upgrade")
+@click.pass_obj
+def upgrade(platform: Platform) -> None:
+    """Migrate the core and every plugin, in dependency order."""
+    table = Table("plugin", "state", "reason")
+    failed = False
+    for name, outcome in platform.upgrade().items():
+        table.add_row(name, "ok" if outcome.ok else "[red]failed[/]", outcome.reason)
+        failed |= not outcome.ok
+    console.print(table)
+    raise SystemExit(failed)
+
+
+@db.command("revision")
+@click.option("-p", "--plugin", required=True)
+@click.argument("message")
+@click.pass_obj
+def revision(platform: Platform, plugin: str, message: str) -> None:
+    """Write a plugin's next migration by comparing its models with the database."""
+    import core.fab.tables
+    import core.rest.models  # noqa: F401  (every table of the core)
+    from core.db import migrate
+
+    console.print(migrate.revision(platform.database.url, platform.branches, plugin, message))
+
+
+@main.group("plugin")
+def plugin_group() -> None:
+    """Plugins."""
+
+
+@plugin_group.command("list")
+@click.pass_obj
+def plugin_list(platform: Platform) -> None:
+    """Every plugin that was found, its state and why."""
+    from core import lifecycle
+
+    with platform.unit_of_work() as session:
+        off = lifecycle.disabled(session)
+    table = Table("plugin", "version", "state", "reason")
+    for one in platform.found:
+        table.add_row(one.name, one.plugin.version if one.plugin else "", state_of(one, off), one.reason)
+    console.print(table)
+
+
+def _toggle(enabled: bool) -> click.Command:
+    verb = "enable" if enabled else "disable"
+
+    @click.command(verb, help=f"{verb.capitalize()} a plugin in every process, without a restart.")
+    @click.argument("name")
+    @click.pass_obj
+    def toggle(platform: Platform, name: str) -> None:
+        from core import lifecycle
+
+        actor = Actor.system("command line")
+        with platform.unit_of_work(actor) as session:
+            lifecycle.set_enabled(session, actor, name, enabled)
+        console.print(f"{name} is {verb}d.")
+
+    return toggle
+
+
+plugin_group.add_command(_toggle(True))
+plugin_group.add_command(_toggle(False))
+
+
+@main.group("events")
+def events_group() -> None:
+    """The event bus."""
+
+
+@events_group.command("lag")
+@click.pass_obj
+def events_lag(platform: Platform) -> None:
+    """Pending, dead and done deliveries of each subscriber, and how old the oldest due one is."""
+    from core.events.replay import lag
+
+    with platform.unit_of_work() as session:
+        rows = lag(session)
+    table = Table("subscriber", "pending", "retrying", "dead", "done", "lag (s)")
+    for row in rows:
+        names = ("pending", "retrying", "dead", "done")
+        table.add_row(row["subscriber"], *(str(row[name]) for name in names), f"{float(row['lag']):.1f}")
+    console.print(table)
+
+
+@events_group.command("replay")
+@click.option("--subscriber", default="", help="Only this subscriber's dead letters.")
+@click.pass_obj
+def events_replay(platform: Platform, subscriber: str) -> None:
+    """Deliver every dead letter again."""
+    from core.events.replay import replay_dead
+
+    actor = Actor.system("command line")
+    with platform.unit_of_work(actor) as session:
+        count = replay_dead(session, actor, subscriber)
+    console.print(f"{count} deliveries are on their way again.")
+
+
+@events_group.command("drain")
+@click.pass_obj
+def events_drain(platform: Platform) -> None:
+    """Deliver what is due here and now, without a worker."""
+    from core.events.deliver import Deliverer
+
+    console.print(f"{Deliverer(platform.database).drain(seconds=3600)} deliveries made.")
+
+
+@main.group("audit")
+def audit_group() -> None:
+    """The audit trail."""
+
+
+@audit_group.command("verify")
+@click.pass_obj
+def audit_verify(platform: Platform) -> None:
+    """Recompute every digest and link; exit 1 when something was changed or removed."""
+    from core.audit.seal import seal, verify
+
+    with platform.unit_of_work() as session:
+        while seal(session):
+            pass
+    with platform.unit_of_work() as session:
+        verdict = verify(session)
+    console.print(f"{verdict.sealed} rows sealed, {verdict.unsealed} not yet.")
+    for problem in verdict.problems:
+        console.print(f"[red]{problem}[/]")
+    console.print("[red]The trail is broken.[/]" if verdict.problems else "[green]The trail holds.[/]")
+    raise SystemExit(bool(verdict.problems))
+
+
+@main.group("admin")
+def admin_group() -> None:
+    """Admins."""
+
+
+@admin_group.command("reset-password")
+@click.argument("email", required=False)
+@click.pass_obj
+def reset_password(platform: Platform, email: str | None) -> None:
+    """Give an account a new random password, shown once, and end its sessions."""
+    from core.members.admin import reset_password as reset
+
+    actor = Actor.system("command line")
+    password = secrets.token_urlsafe(12)
+    with platform.unit_of_work(actor) as session:
+        reset(session, actor, email or platform.config.admin_email, password)
+    console.print(f"New password of {email or platform.config.admin_email}: [bold]{password}[/]", highlight=False)
+
+
+@main.command("openapi")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path))
+@click.pass_obj
+def openapi(platform: Platform, output: Path | None) -> None:
+    """Write the OpenAPI document of every enabled plugin."""
+    import json
+
+    from app import create_app
+
+    client = create_app(platform).test_client()
+    text = json.dumps(client.get("/api/v1/openapi.json").get_json(), indent=2)
+    if output:
+        output.write_text(text + os.linesep)
+    else:
+        click.echo(text)
+
+
+__all__ = ["main"]

@@ -1,0 +1,81 @@
+"""The declarative base every table is built on.
+
+It is Flask-AppBuilder's own base, so that roles and members live in one metadata; this module and
+``core/fab`` are the only ones that may import it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from flask_appbuilder import Model as _FabModel
+from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, MetaData, Numeric, String, Text, TypeDecorator
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column, registry
+
+from core.clock import now
+from core.ids import new_id
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+metadata: MetaData = _FabModel.metadata
+metadata.naming_convention = NAMING
+
+# Flask-AppBuilder's forms break on columns of these names.
+RESERVED_COLUMNS = frozenset({"meta", "data", "errors", "process", "validate"})
+
+
+class Units(TypeDecorator[int]):
+    """A whole number of an asset's smallest unit: ``NUMERIC(38,0)`` in the table, ``int`` in Python."""
+
+    impl = Numeric(38, 0)
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Any) -> int | None:
+        if value is not None and type(value) is not int:
+            raise TypeError(f"money is a whole number of units, not {value!r}")
+        return value
+
+    def process_result_value(self, value: Any, dialect: Any) -> int | None:
+        return None if value is None else int(value)
+
+
+# Column types by the field's own words; use them as ``Mapped[...]``.
+Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]
+Instant = Annotated[datetime, mapped_column(DateTime(timezone=True))]
+CreatedAt = Annotated[datetime, mapped_column(DateTime(timezone=True), default=now)]
+Amount = Annotated[int, mapped_column(Units)]
+Count = Annotated[int, mapped_column(BigInteger)]
+Json = Annotated[dict[str, Any], mapped_column(JSONB)]
+ShortText = Annotated[str, mapped_column(String(120))]
+LongText = Annotated[str, mapped_column(Text)]
+Slug = Annotated[str, mapped_column(String(80))]
+MemberRef = Annotated[UUID, mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), index=True)]
+
+
+def choice(*values: str, default: str | None = None) -> Any:
+    """A column that holds one of ``values``; the table checks it, forms offer a list."""
+    kind = Enum(*values, native_enum=False, create_constraint=True, length=40, name="_".join(values)[:30])
+    return mapped_column(kind, default=default, server_default=default)
+
+
+class Model(_FabModel):
+    """Base of every Guildhall table. Tables are named ``<plugin>_<thing>``; two of one name are refused."""
+
+    __abstract__ = True
+    __table_args__: ClassVar[Any] = {"extend_existing": False}
+
+    registry: ClassVar[registry]
+
+
+__all__ = [
+    "Amount", "Count", "CreatedAt", "Id", "Instant", "Json", "LongText", "Mapped", "MemberRef", "Model",
+    "RESERVED_COLUMNS", "ShortText", "Slug", "Units", "choice", "metadata",
+]  # fmt: skip

@@ -1,0 +1,163 @@
+"""Migrations: one Alembic environment, one labelled branch a plugin, run in dependency order under a lock.
+
+Plain ``alembic upgrade heads`` is refused: branch order is not dependency order. Rows of plugins that are no
+longer installed are parked, and restored when the plugin comes back.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, inspect, pool, text
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LOCK = "core.db.migrate"
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A plugin's line of revisions: its name, its folder of revisions, what it builds on."""
+
+    name: str
+    folder: Path
+    requires: tuple[str, ...] = ()
+
+
+CORE = Branch("core", ROOT / "migrations" / "versions")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    ok: bool
+    reason: str = ""
+    traceback: str = ""
+
+
+def upgrade(url: str, branches: Sequence[Branch]) -> dict[str, Outcome]:
+    """Bring the core and then each branch (already in dependency order) to its newest revision.
+
+    Waits for the lock of another runner. A branch that fails is left at its last whole revision, its dependants
+    are skipped, the rest goes on; a failure of the core is raised.
+    """
+    engine = create_engine(url, poolclass=pool.NullPool)
+    every = [CORE, *branches]
+    outcomes: dict[str, Outcome] = {}
+    with engine.connect() as lock:
+        lock.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": LOCK})
+        lock.commit()
+        try:
+            if current(engine) == heads(every):
+                return {branch.name: Outcome(True) for branch in every}
+            _park(engine, every)
+            for branch in every:
+                outcomes[branch.name] = _upgrade_one(engine, every, branch, outcomes)
+        finally:
+            lock.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), {"name": LOCK})
+            lock.commit()
+            engine.dispose()
+    return outcomes
+
+
+def _upgrade_one(engine: Engine, every: list[Branch], branch: Branch, done: dict[str, Outcome]) -> Outcome:
+    if missing := [need for need in branch.requires if need in done and not done[need].ok]:
+        return Outcome(False, f"it builds on {', '.join(missing)}, which could not be migrated")
+    if not any(branch.folder.glob("*.py")):
+        return Outcome(True)
+    try:
+        with engine.connect() as connection:
+            command.upgrade(settings(every, connection), f"{branch.name}@head")
+            connection.commit()
+    except Exception as problem:
+        if branch.name == "core":
+            raise
+        reason = f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
+        return Outcome(False, reason, traceback.format_exc())
+    return Outcome(True)
+
+
+def settings(branches: Sequence[Branch], connection: Connection | None = None, scope: str = "") -> AlembicConfig:
+    """Alembic's configuration over all branches; ``scope`` limits autogenerate to one plugin's tables."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(ROOT / "migrations").replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    folders = [str(branch.folder) for branch in branches if branch.folder.is_dir()]
+    config.set_main_option("version_locations", "\n".join(folders).replace("%", "%%"))
+    config.attributes.update(connection=connection, scope=scope, names=[branch.name for branch in branches])
+    return config
+
+
+def heads(branches: Sequence[Branch]) -> set[str]:
+    """The newest revision of every branch, as the code has it."""
+    return set(ScriptDirectory.from_config(settings(branches)).get_heads())
+
+
+def current(engine: Engine) -> set[str]:
+    """The revisions that the database has."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return set()
+        return set(connection.scalars(text("SELECT version_num FROM alembic_version")))
+
+
+def _park(engine: Engine, every: list[Branch]) -> None:
+    """Set aside rows of plugins that are not installed; restore those that are back."""
+    known = {revision.revision for revision in ScriptDirectory.from_config(settings(every)).walk_revisions()}
+    with engine.begin() as connection:
+        if not inspect(connection).has_table("core_parked_revision"):
+            return
+        for revision in connection.scalars(text("SELECT revision FROM core_parked_revision")).all():
+            if revision in known:
+                connection.execute(text("INSERT INTO alembic_version VALUES (:r)"), {"r": revision})
+                connection.execute(text("DELETE FROM core_parked_revision WHERE revision = :r"), {"r": revision})
+        for revision in connection.scalars(text("SELECT version_num FROM alembic_version")).all():
+            if revision in known:
+                continue
+            if revision.startswith("core_"):
+                raise RuntimeError(f"The database is newer than this Guildhall: it is at {revision}.")
+            connection.execute(text("INSERT INTO core_parked_revision VALUES (:r)"), {"r": revision})
+            connection.execute(text("DELETE FROM alembic_version WHERE version_num = :r"), {"r": revision})
+
+
+def revision(url: str, branches: Sequence[Branch], name: str, message: str) -> str:
+    """Write the next revision of branch ``name`` by comparing its models with the database; returns its path."""
+    every = [CORE, *branches]
+    branch = next(one for one in every if one.name == name)
+    branch.folder.mkdir(exist_ok=True)
+    number = len(list(branch.folder.glob("*.py"))) + 1
+    engine = create_engine(url, poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        script = command.revision(
+            settings(every, connection, scope=name), message=message, autogenerate=True,
+            version_path=str(branch.folder), rev_id=f"{name}_{number:04d}",
+            head="base" if number == 1 else f"{name}@head", branch_label=name if number == 1 else None,
+        )  # fmt: skip
+    engine.dispose()
+    assert script is not None and not isinstance(script, list)
+    return str(script.path)
+
+
+def differences(url: str, branches: Sequence[Branch], name: str) -> list[object]:
+    """What autogenerate would still write for branch ``name``; empty when models and tables agree."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from core.db.base import metadata
+    from core.registry import owner_of
+
+    names = [CORE.name, *(branch.name for branch in branches)]
+    engine = create_engine(url, poolclass=pool.NullPool)
+    with engine.connect() as connection:
+        options = {
+            "include_name": lambda table, kind, _: kind != "table" or owner_of(table or "", names) == name,
+            "include_object": lambda _, table, kind, *__: kind != "table" or owner_of(table or "", names) == name,
+            "compare_type": True,
+        }
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+    engine.dispose()
+    return list(found)

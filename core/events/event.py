@@ -1,0 +1,76 @@
+"""What an event is, and who listens.
+
+An event says in the past tense what happened, carries ids and no personal data, and is a frozen, versioned
+pydantic model whose JSON Schema is published::
+
+    class ContributionRecorded(Event):
+        event_name = "contributions.contribution.recorded"
+        contribution_id: UUID
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from core.actor import Actor
+
+
+class Event(BaseModel):
+    """Base of every event type. ``event_name`` is ``<plugin>.<thing>.<past verb>``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    event_name: ClassVar[str]
+    event_version: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """An event as a subscriber receives it: the typed payload and its envelope."""
+
+    id: UUID
+    name: str
+    version: int
+    payload: Any
+    occurred_at: datetime
+    correlation_id: UUID
+    causation_id: UUID | None
+    actor_id: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subscriber:
+    """A reaction to an event.
+
+    *transactional* (default): ``handler(session, actor, event)``; its effects and the acknowledgement are one
+    transaction. With ``batch`` > 1 it gets a list: ``handler(session, actor, events)``.
+    *external* (mail, HTTP, chain): ``handler(unit_of_work, actor, event)`` outside any transaction, at least once;
+    ``event.id`` is the idempotency key for the other side.
+
+    A handler that raises is tried again with back-off until ``max_attempts``, then waits as a dead letter.
+    Not called while its plugin is disabled: its deliveries pause and are not lost.
+    """
+
+    event: type[Event] | str
+    handler: Callable[..., None]
+    kind: Literal["transactional", "external"] = "transactional"
+    batch: int = 1
+    max_attempts: int = 8
+    lease_seconds: int = 60
+
+    @property
+    def event_name(self) -> str:
+        return self.event if isinstance(self.event, str) else self.event.event_name
+
+    @property
+    def name(self) -> str:
+        return self.handler.__name__
+
+
+Handler = Callable[[Any, Actor, Any], None]

@@ -1,0 +1,45 @@
+"""Publish: the event and one delivery for each subscriber, in the caller's transaction."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from core.actor import Actor
+from core.clock import now
+from core.db.session import RING
+from core.events.event import Event
+from core.events.models import Delivery, EventRow
+from core.ids import new_id
+
+
+def publish(session: Session, actor: Actor, *events: Event) -> list[UUID]:
+    """Write ``events`` and their deliveries; they exist if and only if the transaction commits.
+
+    Returns the event ids. Raises LookupError for an event type that no loaded plugin declares.
+    """
+    registry = session.info["registry"]
+    at = now()
+    rows, deliveries = [], []
+    for event in events:
+        if event.event_name not in registry.events:
+            raise LookupError(f"no plugin declares the event {event.event_name}")
+        event_id = new_id()
+        rows.append(
+            {
+                "id": event_id, "name": event.event_name, "version": event.event_version,
+                "payload": event.model_dump(mode="json"), "occurred_at": at,
+                "actor_kind": actor.kind, "actor_id": actor.member_id,
+                "correlation_id": actor.correlation_id, "causation_id": actor.causation_id,
+            }
+        )  # fmt: skip
+        for subscriber_id in registry.subscribers_of(event.event_name):
+            deliveries.append({"event_id": event_id, "subscriber": subscriber_id, "due_at": at})
+    if rows:
+        session.execute(insert(EventRow), rows)
+    if deliveries:
+        session.execute(insert(Delivery), deliveries)
+        session.info[RING] = True
+    return [row["id"] for row in rows]

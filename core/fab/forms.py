@@ -1,0 +1,117 @@
+"""WTForms of a resource, from the same columns that REST uses."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from flask_appbuilder.forms import DynamicForm
+from flask_babel import lazy_gettext
+from sqlalchemy.dialects.postgresql import JSONB
+from wtforms import (
+    BooleanField, DateField, DateTimeLocalField, DecimalField, Field, IntegerField, SelectField, StringField,
+    TextAreaField, ValidationError, validators,
+)  # fmt: skip
+
+from core.db.base import Units
+from core.i18n import _
+from core.resource import BoundResource
+from core.rest.schema import storable
+
+LONG = 200
+
+
+class JsonField(TextAreaField):
+    """Shows and reads a JSON value; what is not JSON is an error at the field."""
+
+    def _value(self) -> str:
+        if self.raw_data:
+            return str(self.raw_data[0])
+        return json.dumps(self.data, indent=2, ensure_ascii=False) if self.data is not None else ""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        self.data = None
+        if valuelist and valuelist[0].strip():
+            try:
+                self.data = json.loads(valuelist[0])
+            except ValueError as problem:
+                raise ValueError(f"This is not JSON: {problem}") from None
+
+
+class UnitsField(IntegerField):
+    """A whole number of units."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata([value.replace("\u202f", "").replace(" ", "") for value in valuelist])
+
+
+class UtcField(DateTimeLocalField):
+    """A moment, entered and shown in UTC."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        super().process_formdata(valuelist)
+        if isinstance(self.data, datetime):
+            self.data = self.data.replace(tzinfo=UTC)
+
+
+def clean_text(form: Any, field: Field) -> None:
+    """Refuse text that PostgreSQL cannot hold."""
+    if not storable(field.data):
+        raise ValidationError(_("This text holds characters that cannot be kept."))
+
+
+def form_of(bound: BoundResource, keys: tuple[str, ...], *, search: bool = False) -> type[DynamicForm]:
+    """The form over the columns ``keys``; a search form requires nothing."""
+    columns = bound.resource.columns_of_model
+    made = {key: field_of(bound, key, columns[key], search=search) for key in keys}
+    name = "".join(word.title() for word in bound.key.replace(".", "_").split("_"))
+    found: type[DynamicForm] = type(f"{name}Form", (DynamicForm,), made)
+    return found
+
+
+def label_of(bound: BoundResource, key: str) -> str:
+    """A column's label, in English."""
+    return bound.resource.labels.get(key) or key.removesuffix("_id").replace("_", " ").capitalize()
+
+
+def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> Any:
+    """The form field of a column."""
+    kind = column.type
+    help_text = bound.resource.help.get(key) or column.info.get("help") or ""
+    options: dict[str, Any] = {"label": lazy_gettext(label_of(bound, key))}
+    options["description"] = lazy_gettext(help_text) if help_text else ""
+    optional = column.nullable or column.default is not None or column.server_default is not None
+    checks: list[Any] = [validators.Optional() if optional or search else validators.InputRequired()]
+    if choices := choices_of(bound, key, column):
+        empty = [("", "—")] if column.nullable else []
+        return SelectField(choices=[*empty, *choices], validators=checks, filters=[lambda v: v or None], **options)
+    if isinstance(kind, sa.String):
+        if kind.length:
+            checks.append(validators.Length(max=kind.length))
+        field = StringField if kind.length and kind.length <= LONG else TextAreaField
+        return field(validators=[*checks, clean_text], filters=[lambda v: v or None] if column.nullable else [], **options)
+    if isinstance(kind, Units):
+        return UnitsField(validators=checks, **options)
+    if isinstance(kind, sa.Boolean):
+        default = bool(getattr(column.default, "arg", False)) or str(getattr(column.server_default, "arg", "")) == "true"
+        return BooleanField(default=default, validators=[], **options)
+    if isinstance(kind, sa.Integer):
+        return IntegerField(validators=checks, default=getattr(column.default, "arg", None), **options)
+    if isinstance(kind, sa.DateTime):
+        formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
+        return UtcField(format=formats, validators=checks, **options)
+    if isinstance(kind, sa.Date):
+        return DateField(validators=checks, **options)
+    if isinstance(kind, sa.Numeric):
+        return DecimalField(validators=checks, **options)
+    if isinstance(kind, (sa.JSON, JSONB)):
+        return JsonField(validators=[clean_text], **options)
+    return StringField(validators=checks, **options)
+
+
+def choices_of(bound: BoundResource, key: str, column: Any) -> list[tuple[str, str]]:
+    """The values of an enumerated column: of its type, its ``info["choices"]`` or the resource's ``states``."""
+    values = getattr(column.type, "enums", None) or column.info.get("choices") or bound.resource.states.get(key) or ()
+    return [(value, str(value).replace("_", " ").capitalize()) for value in values]

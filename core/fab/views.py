@@ -1,0 +1,242 @@
+"""The generated admin pages of a resource, on FAB's CRUD views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import abort, flash, g, has_request_context, redirect, render_template, request, url_for
+from flask_appbuilder import ModelView, expose
+from flask_appbuilder.models.sqla import filters as fab_filters
+from flask_appbuilder.security.decorators import has_access
+from flask_appbuilder.urltools import get_filter_args
+from flask_babel import gettext, lazy_gettext
+from markupsafe import Markup, escape
+from sqlalchemy.exc import IntegrityError
+
+from core.errors import DomainError
+from core.fab.forms import form_of, label_of
+from core.fab.interface import COUNT_CAP, SEARCH, Interface
+from core.gateway.errors import domain_error
+from core.gateway.request import actor
+from core.i18n import _
+from core.resource import BoundResource
+
+# FAB's method for each of our actions.
+METHODS = {"list": "list", "show": "show", "create": "add", "update": "edit", "delete": "delete"}
+
+
+class RequestFilters:
+    """One Filters object a request. FAB keeps one a process, which two threads would share."""
+
+    def __get__(self, view: Any, owner: type) -> Any:
+        if view is None:
+            return self
+        template = view.__dict__.get("filters_template")
+        if template is None or not has_request_context():
+            return template
+        kept = g.setdefault("filters", {})
+        if id(view) not in kept:
+            kept[id(view)] = view.datamodel.get_filters(view.search_columns)
+        return kept[id(view)]
+
+    def __set__(self, view: Any, value: Any) -> None:
+        view.__dict__["filters_template"] = value
+
+
+class ResourceView(ModelView):  # type: ignore[misc]
+    """Base of every generated view; ``view_of`` makes the subclass of one resource."""
+
+    bound: BoundResource
+    page_size = 25
+    plugin: str
+    _filters = RequestFilters()
+
+    def _init_properties(self) -> None:
+        super()._init_properties()
+        self.order_columns = self._sortable()
+
+    def _sortable(self) -> list[str]:
+        """Columns that an index serves, so that no header sorts a large table by hand."""
+        table = self.bound.resource.model.__table__
+        indexed = {next(iter(index.columns)).name for index in table.indexes if len(index.columns)}
+        indexed |= {column.name for column in table.primary_key} | {self.bound.resource.order.lstrip("-")}
+        return [name for name in self.list_columns if name in indexed]
+
+    def render_template(self, template: str, **context: Any) -> Any:
+        kept = self.bound.resource
+        quick = None
+        if kept.search:
+            names = ", ".join(str(gettext(label_of(self.bound, key))).lower() for key in kept.search)
+            text = gettext(_("Search by %(names)s…"), names=names)
+            quick = {"param": SEARCH, "value": request.args.get(SEARCH, ""), "placeholder": text}
+        more = {"quick": quick, "bound": self.bound, "count_cap": COUNT_CAP}
+        return super().render_template(template, **{**more, **context})
+
+    @expose("/list/")
+    @has_access
+    def list(self) -> Any:
+        widgets = self._list()
+        search = widgets.get("search")
+        if search is not None and self.bound.resource.search:
+            names = ", ".join(str(gettext(label_of(self.bound, key))).lower() for key in self.bound.resource.search)
+            text = gettext(_("Search by %(names)s…"), names=names)
+            search.template_args["quick"] = {
+                "param": SEARCH, "value": request.args.get(SEARCH, ""), "placeholder": text,
+            }  # fmt: skip
+        return self.render_template(self.list_template, title=gettext(self.bound.label_plural), widgets=widgets)
+
+    @expose("/show/<pk>", methods=["GET"])
+    @has_access
+    def show(self, pk: str) -> Any:
+        if self.bound.resource.page:
+            return redirect(self.bound.resource.page.format(id=pk))
+        record = self.datamodel.get(pk)
+        if record is None:
+            abort(404)
+        detail = ""
+        if self.bound.resource.detail:
+            context = self.bound.resource.detail(g.session, record)
+            detail = Markup(render_template(self.bound.resource.detail_template, record=record, **context))
+        widgets = self._get_show_widget(pk, record)
+        title = self._title_of(record)
+        return self.render_template(
+            "guildhall/record.html", pk=pk, title=title, widgets=widgets, related_views=[], detail=detail
+        )
+
+    def _title_of(self, record: Any) -> str:
+        text = str(record)
+        return f"{gettext(self.bound.label)} {str(pk)[-6:]}" if text.startswith("<") and (
+            pk := self.bound.key_of(record)
+        ) else text  # fmt: skip
+
+    @expose("/add", methods=["GET", "POST"])
+    @has_access
+    def add(self) -> Any:
+        form = self.add_form.refresh()
+        if request.method == "POST" and form.validate():
+            values = {key: form[key].data for key in self.add_columns}
+            record = self._write(form, lambda: self.bound.create(g.session, actor(), _given(self.bound, values)))
+            if record is not None:
+                flash(gettext(_("%(label)s created."), label=gettext(self.bound.label)), "success")
+                return redirect(self._url("show", record))
+        title = gettext(_("New %(label)s"), label=gettext(self.bound.label).lower())
+        return self.render_template(self.add_template, title=title, widgets=self._get_add_widget(form=form))
+
+    @expose("/edit/<pk>", methods=["GET", "POST"])
+    @has_access
+    def edit(self, pk: str) -> Any:
+        record = self.datamodel.get(pk)
+        if record is None:
+            abort(404)
+        form = self.edit_form.refresh(request.form) if request.method == "POST" else self.edit_form.refresh(obj=record)
+        if request.method == "POST" and form.validate():
+            values = {key: form[key].data for key in self.edit_columns}
+            saved = self._write(form, lambda: self.bound.update(g.session, actor(), record, values))
+            if saved is not None:
+                flash(gettext(_("%(label)s saved."), label=gettext(self.bound.label)), "success")
+                return redirect(self._url("show", saved))
+        return self.render_template(
+            self.edit_template, title=self._title_of(record), widgets=self._get_edit_widget(form=form), related_views=[]
+        )
+
+    @expose("/delete/<pk>", methods=["POST"])
+    @has_access
+    def delete(self, pk: str) -> Any:
+        record = self.datamodel.get(pk)
+        if record is None:
+            abort(404)
+        try:
+            with g.session.begin_nested():
+                self.bound.delete(g.session, actor(), record)
+        except (DomainError, IntegrityError) as problem:
+            known = domain_error(problem)
+            flash(known.fill(gettext(known.sentence)) if known else str(problem), "danger")
+            return redirect(self._url("show", record))
+        flash(gettext(_("%(label)s deleted."), label=gettext(self.bound.label)), "success")
+        return redirect(url_for(f"{self.endpoint}.list"))
+
+    def _write(self, form: Any, write: Any) -> Any:
+        """Carry out a write; a refusal is shown at its field or on top of the form, and nothing of it stays."""
+        try:
+            with g.session.begin_nested():
+                return write()
+        except Exception as problem:
+            known = domain_error(problem)
+            if known is None or known.status >= 500:
+                raise
+            placed = False
+            for key, sentences in (known.details if isinstance(known.details, dict) else {}).items():
+                if key in form:
+                    texts = sentences if isinstance(sentences, (list, tuple)) else [sentences]
+                    form[key].errors = [*form[key].errors, *(gettext(str(text)) for text in texts)]
+                    placed = True
+            if not placed:
+                flash(known.fill(gettext(known.sentence)), "danger")
+            return None
+
+    def _url(self, method: str, record: Any) -> str:
+        return url_for(f"{self.endpoint}.{method}", pk=self.bound.key_of(record))
+
+
+def _given(bound: BoundResource, values: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what the form left empty where the column has a default."""
+    columns = bound.resource.columns_of_model
+    return {
+        key: value
+        for key, value in values.items()
+        if value is not None or columns[key].nullable or (columns[key].default is None and columns[key].server_default is None)
+    }
+
+
+def view_of(bound: BoundResource) -> type[ResourceView]:
+    """The view class of a resource."""
+    resource = bound.resource
+    name = class_name(bound)
+    order = resource.order.removeprefix("-")
+    shown = tuple(resource.columns) or resource.readable[:6]
+    excluded = {METHODS[action] for action in METHODS if action not in resource.actions}
+    searched = tuple(dict.fromkeys([*resource.filters]))
+    keys = {*resource.readable, *shown, *resource.writable, *searched}
+    labels = {key: lazy_gettext(label_of(bound, key)) for key in keys}
+    interface = Interface(bound)
+    body: dict[str, Any] = {
+        "bound": bound, "plugin": bound.plugin, "datamodel": interface,
+        "route_base": f"/admin/{bound.plugin.replace('_', '-')}/{bound.name.replace('_', '-')}",
+        "class_permission_name": bound.key,
+        "method_permission_name": {method: action for action, method in METHODS.items()},
+        "exclude_route_methods": excluded | {"action", "action_post", "download"},
+        "base_permissions": [f"can_{action}" for action in resource.actions],
+        "list_columns": list(shown), "show_columns": [k for k in resource.readable if not _is_secret(bound, k)],
+        "add_columns": list(resource.writable), "edit_columns": list(resource.writable),
+        "search_columns": list(searched), "label_columns": labels,
+        "base_order": (order, "desc" if resource.order.startswith("-") else "asc"),
+        "add_form": form_of(bound, resource.writable), "edit_form": form_of(bound, resource.writable),
+        "search_form": form_of(bound, searched, search=True),
+        "formatters_columns": {key: _state(words) for key, words in resource.states.items()},
+    }  # fmt: skip
+    return type(name, (ResourceView,), body)
+
+
+def class_name(bound: BoundResource) -> str:
+    """The name FAB knows the view by: endpoint and template key."""
+    return "".join(word.title() for word in bound.key.replace(".", "_").split("_")) + "View"
+
+
+def _is_secret(bound: BoundResource, key: str) -> bool:
+    return bool(bound.resource.columns_of_model[key].info.get("secret"))
+
+
+def _state(words: Any) -> Any:
+    """A formatter that shows a state as a tinted badge."""
+
+    def show(value: Any) -> Markup:
+        text = str(value or "")
+        colour = words.get(text, "gray")
+        return Markup('<span class="gh-state is-{}">{}</span>').format(
+            escape(colour), escape(gettext(text.replace("_", " ").capitalize()))
+        )
+
+    return show
+
+
+__all__ = ["ResourceView", "class_name", "fab_filters", "get_filter_args", "view_of"]

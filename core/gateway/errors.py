@@ -1,0 +1,142 @@
+"""Every error becomes an answer: the one envelope under API paths, a page elsewhere. Nothing leaks, nothing is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, jsonify, redirect, render_template, request, url_for
+from flask_babel import gettext
+from marshmallow import ValidationError
+from psycopg.errors import LockNotAvailable, QueryCanceled
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException
+
+from core.actor import Actor
+from core.errors import Conflict, DomainError, Invalid, Unauthenticated, Unavailable
+from core.gateway.request import is_api
+from core.i18n import _
+from core.resource import AlreadyExists, InUse
+
+log = structlog.get_logger("gateway")
+
+# Werkzeug's errors by status: our stable code and a sentence a person can act on.
+HTTP = {
+    400: ("BAD_REQUEST", _("The request could not be understood.")),
+    401: ("UNAUTHENTICATED", _("Sign in to do this.")),
+    403: ("FORBIDDEN", _("You are not allowed to do this.")),
+    404: ("NOT_FOUND", _("There is no such thing here.")),
+    405: ("METHOD_NOT_ALLOWED", _("This address does not take that method.")),
+    406: ("NOT_ACCEPTABLE", _("This cannot be given in the format you accept.")),
+    413: ("TOO_LARGE", _("The request is larger than is accepted here.")),
+    414: ("URI_TOO_LONG", _("The address is longer than is accepted here.")),
+    415: ("UNSUPPORTED_MEDIA_TYPE", _("Send JSON with the content type application/json.")),
+    422: ("INVALID", Invalid.sentence),
+    429: ("LIMIT", _("Too many requests. Try again later.")),
+    500: ("INTERNAL", _("Something went wrong on our side. It has been noted under the request number.")),
+}
+
+
+def install(app: Flask) -> None:
+    app.register_error_handler(Exception, answer)
+
+
+def answer(problem: Exception) -> Any:
+    """The answer to any exception that left a view."""
+    session = g.get("session")
+    if session is not None:
+        session.rollback()
+    if isinstance(problem, HTTPException):
+        return _http(problem)
+    known = domain_error(problem)
+    if known is None:
+        log.exception("unhandled error", path=request.path)
+        return _shown(500, *_told(500), None)
+    if isinstance(known, Unavailable):
+        log.warning("unavailable", path=request.path, error=repr(problem))
+    if isinstance(known, Unauthenticated) and not is_api():
+        return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
+    return _shown(known.status, known.code, known.fill(gettext(known.sentence)), known.details)
+
+
+def domain_error(problem: Exception) -> DomainError | None:
+    """``problem`` as a refusal that can be explained, or None when it is our own mistake."""
+    if isinstance(problem, DomainError):
+        return problem
+    if isinstance(problem, ValidationError):
+        return Invalid(problem.normalized_messages())
+    if isinstance(problem, IntegrityError):
+        return integrity_error(problem)
+    if isinstance(problem, PoolTimeout) or isinstance(problem, DBAPIError) and problem.connection_invalidated:
+        return Unavailable()
+    if isinstance(problem, OperationalError):
+        return Conflict() if isinstance(problem.orig, (LockNotAvailable, QueryCanceled)) else Unavailable()
+    if isinstance(problem, DataError):
+        return Invalid()
+    return None
+
+
+def integrity_error(problem: IntegrityError) -> DomainError:
+    """What a broken constraint means to the person who broke it."""
+    diagnosis = getattr(problem.orig, "diag", None)
+    state = getattr(diagnosis, "sqlstate", "")
+    if state == "23505":
+        table = getattr(diagnosis, "table_name", "") or ""
+        constraint = getattr(diagnosis, "constraint_name", "") or ""
+        fields = constraint.removeprefix(f"uq_{table}_").removeprefix(f"pk_{table}").replace("_", " ")
+        return AlreadyExists(fields=fields or "key")
+    if state == "23503":
+        return InUse()
+    column = getattr(diagnosis, "column_name", None) or getattr(diagnosis, "constraint_name", None)
+    return Invalid({column: [_("This value is not possible here.")]} if column else None)
+
+
+def _http(problem: HTTPException) -> Any:
+    status = problem.code or 500
+    if status < 400 or problem.response is not None:
+        return problem
+    code, sentence = _told(status)
+    details = getattr(problem, "data", {}).get("messages") if hasattr(problem, "data") else None
+    if type(problem).__name__ == "CSRFError":
+        code, sentence = "CSRF", gettext(_("The form has expired or came from elsewhere. Reload the page and try again."))
+    if isinstance(details, dict) and set(details) <= {"json", "query", "form", "headers", "path"}:
+        merged: dict[str, Any] = {}
+        for part in details.values():
+            merged.update(part if isinstance(part, dict) else {"": part})
+        details = merged
+    shown = _shown(status, code, sentence, details)
+    for name in ("Allow", "Retry-After"):
+        if value := dict(problem.get_headers()).get(name):
+            shown.headers[name] = value
+    return shown
+
+
+def _told(status: int) -> tuple[str, str]:
+    code, sentence = HTTP.get(status, ("ERROR", DomainError.sentence))
+    return code, gettext(sentence)
+
+
+def envelope_error(status: int, code: str, message: str, details: Any) -> Response:
+    """The failure envelope as a response."""
+    body = {
+        "success": False,
+        "error": {"code": code, "message": message, "details": details},
+        "meta": {"request_id": g.get("request_id")},
+    }
+    response = jsonify(body)
+    response.status_code = status
+    return response
+
+
+def _shown(status: int, code: str, message: str, details: Any) -> Response:
+    if is_api() or request.accept_mimetypes.best == "application/json":
+        return envelope_error(status, code, message, details)
+    if status == 503:
+        g.actor = Actor(kind="anonymous", name="anonymous")  # the page must ask the database nothing
+    title = message if status != 500 else gettext(_("Something went wrong"))
+    page = render_template(
+        "guildhall/error.html", code=status, title=title, sentence="" if title == message else message,
+        request_id=g.get("request_id"),
+    )  # fmt: skip
+    return Response(page, status)

@@ -1,0 +1,53 @@
+"""Call hooks so that one plugin's mistake costs only its own result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from sqlalchemy.orm import Session
+
+from core import lifecycle
+
+log = structlog.get_logger("hooks")
+
+
+def collect(session: Session, name: str, **arguments: Any) -> list[tuple[str, Any]]:
+    """*Isolated* call: ``(plugin, result)`` of every enabled plugin that implements hook ``name``.
+
+    Plugins are called in dependency order. One that raises is logged and left out, and what it wrote is rolled
+    back to before its call. ``None`` is left out too.
+    """
+    results = []
+    for plugin, call in _implementations(session, name, arguments):
+        savepoint = session.begin_nested()
+        try:
+            result = call()
+        except Exception:
+            savepoint.rollback()
+            log.exception("hook failed", hook=name, plugin=plugin)
+            continue
+        savepoint.commit()
+        if result is not None:
+            results.append((plugin, result))
+    return results
+
+
+def call(session: Session, name: str, **arguments: Any) -> list[tuple[str, Any]]:
+    """*Strict* call: as ``collect``, but an exception goes on to the caller and ends the operation."""
+    answers = [(plugin, one()) for plugin, one in _implementations(session, name, arguments)]
+    return [(plugin, result) for plugin, result in answers if result is not None]
+
+
+def _implementations(session: Session, name: str, arguments: dict[str, Any]) -> list[tuple[str, Any]]:
+    registry = session.info["registry"]
+    arguments = {"session": session, **arguments}
+    order = {plugin: position for position, plugin in enumerate(registry.plugins)}
+    disabled = lifecycle.disabled(session)
+    found = []
+    for implementation in getattr(registry.hooks.hook, name).get_hookimpls():
+        plugin = implementation.plugin_name
+        if plugin in order and plugin not in disabled:
+            given = [arguments[argument] for argument in implementation.argnames]
+            found.append((plugin, lambda f=implementation.function, a=given: f(*a)))
+    return sorted(found, key=lambda pair: order[pair[0]])

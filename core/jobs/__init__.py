@@ -1,0 +1,1 @@
+"""Durable background work: a row for each job, and schedules with one leader."""

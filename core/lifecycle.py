@@ -1,0 +1,109 @@
+"""The life of a plugin: which states there are, and turning one on and off while Guildhall runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import String, Text, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from core import generation
+from core.actor import Actor
+from core.audit.trail import record
+from core.db.base import CreatedAt, Model
+from core.errors import Conflict, NotFound
+from core.i18n import _
+from core.plugin import Plugin
+
+
+class State(StrEnum):
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    INCOMPATIBLE = "incompatible"
+    MISSING_DEPENDENCY = "missing-dependency"
+    FAILED_LOAD = "failed-load"
+    FAILED_MIGRATION = "failed-migration"
+    QUARANTINED = "quarantined"
+
+
+@dataclass
+class Found:
+    """A plugin that was found, and what became of it."""
+
+    name: str
+    folder: str
+    state: State = State.ENABLED
+    reason: str = ""
+    traceback: str = ""
+    plugin: Plugin | None = None
+
+    def fail(self, state: State, reason: str, traceback: str = "") -> None:
+        self.state, self.reason, self.traceback = state, reason, traceback
+
+
+class PluginRow(Model):
+    """An installed plugin: whether an admin has it on, and how its last start went."""
+
+    __tablename__ = "core_plugin"
+
+    name: Mapped[str] = mapped_column(String(60), primary_key=True)
+    version: Mapped[str] = mapped_column(String(40))
+    enabled: Mapped[bool] = mapped_column(server_default="true")
+    reason: Mapped[str] = mapped_column(Text, server_default="")
+    seen_at: Mapped[CreatedAt]
+
+
+class ParkedRevision(Model):
+    """The migration state of a plugin that is no longer installed, kept for its return."""
+
+    __tablename__ = "core_parked_revision"
+
+    revision: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class PluginNeeded(Conflict):
+    code = "PLUGIN_NEEDED"
+    sentence = _("{plugin} cannot be disabled while {dependants} need it.")
+
+
+class PluginNotReady(Conflict):
+    code = "PLUGIN_NOT_READY"
+    sentence = _("{plugin} cannot be enabled: {reason}")
+
+
+def disabled(session: Session) -> frozenset[str]:
+    """Names of the plugins that an admin has turned off; at most a second old."""
+    names = generation.cached(session, "disabled")
+    if names is None:
+        names = frozenset(session.scalars(select(PluginRow.name).where(PluginRow.enabled.is_(False))))
+        generation.keep(session, "disabled", names)
+    return names
+
+
+def set_enabled(session: Session, actor: Actor, name: str, enabled: bool, reason: str | None = None) -> None:
+    """Turn a loaded plugin on or off, in every process within a second. Audited.
+
+    Raises NotFound; PluginNeeded while an enabled plugin requires it; PluginNotReady while one that it requires
+    is off.
+    """
+    registry = session.info["registry"]
+    if name not in registry.plugins or name == "core":
+        raise NotFound()
+    session.execute(select(PluginRow).order_by(PluginRow.name).with_for_update())
+    off = set(session.scalars(select(PluginRow.name).where(PluginRow.enabled.is_(False))))
+    if (name not in off) == enabled:
+        return
+    if enabled:
+        if waiting := sorted(off & registry.plugins[name].requires.keys()):
+            raise PluginNotReady(plugin=name, reason=f"{', '.join(waiting)} is disabled.")
+    elif dependants := sorted(
+        other.name for other in registry.plugins.values() if name in other.requires and other.name not in off
+    ):
+        raise PluginNeeded(plugin=name, dependants=", ".join(dependants))
+    statement = insert(PluginRow).values(name=name, version=registry.plugins[name].version, enabled=enabled)
+    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"enabled": enabled}))
+    act = f"core.plugin.{'enabled' if enabled else 'disabled'}"
+    record(session, actor, act, subject_type="plugin", subject_id=name, reason=reason)
+    generation.advance(session)

@@ -1,0 +1,147 @@
+"""Find the plugins, put them in order, take each in on its own. One bad plugin never stops the platform."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion
+
+from config import Config
+from core.lifecycle import Found, State
+from core.plugin import Plugin
+from core.registry import DeclarationError, Registry
+
+GROUP = "guildhall.plugins"
+BUNDLED = Path(__file__).resolve().parent.parent / "plugins"
+
+
+def load(config: Config, core: Plugin, extra: Iterable[Plugin] = ()) -> tuple[Registry, list[Found]]:
+    """Load the core's own manifest, then every plugin that can be. Returns the registry and what was found.
+
+    ``extra`` are manifests given by hand (tests).
+    """
+    registry = Registry()
+    registry.locked_settings = _locked_settings()
+    registry.add(core)
+    found = [] if config.safe_mode else discover(config)
+    found += [Found(name=plugin.name, folder="", plugin=plugin) for plugin in extra]
+    for one in found:
+        one.plugin = one.plugin or _import(one)
+    for one in _ordered(found):
+        _take_in(registry, one, found)
+    return registry, found
+
+
+def discover(config: Config) -> list[Found]:
+    """Plugins in ``plugins/``, in the folders of ``plugin_path``, and behind the entry-point group."""
+    blocked = {name.strip() for name in config.disabled_plugins.split(",") if name.strip()}
+    found: dict[str, Found] = {}
+    for parent in [BUNDLED, *(Path(part) for part in config.plugin_path.split(os.pathsep) if part)]:
+        for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
+            if (folder / "plugin.py").is_file() and folder.name not in blocked:
+                found.setdefault(folder.name, Found(name=folder.name, folder=str(folder)))
+    for entry in entry_points(group=GROUP):
+        if entry.name in blocked or entry.name in found:
+            continue
+        found[entry.name] = one = Found(name=entry.name, folder="")
+        try:
+            one.plugin = entry.load()
+            one.folder = str(Path(str(sys.modules[entry.module].__file__)).parent)
+        except BaseException as problem:
+            _failed(one, problem)
+    return list(found.values())
+
+
+def _import(one: Found) -> Plugin | None:
+    if one.state is not State.ENABLED:
+        return None
+    try:
+        plugin = getattr(_module(one), "plugin", None)
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as problem:
+        _failed(one, problem)
+        return None
+    if not isinstance(plugin, Plugin):
+        one.fail(State.FAILED_LOAD, "plugin.py has no manifest: an object `plugin` of type Plugin")
+        return None
+    if plugin.name != one.name:
+        one.fail(State.FAILED_LOAD, f"the folder is called {one.name}, the manifest {plugin.name}")
+        return None
+    return plugin
+
+
+def _module(one: Found) -> ModuleType:
+    """Import ``plugin.py`` as part of its package, wherever the folder lies."""
+    folder = Path(one.folder)
+    if folder.parent == BUNDLED:
+        return importlib.import_module(f"plugins.{one.name}.plugin")
+    if str(folder.parent) not in sys.path:
+        sys.path.append(str(folder.parent))
+    return importlib.import_module(f"{one.name}.plugin")
+
+
+def _ordered(found: list[Found]) -> list[Found]:
+    """Dependency order, then name; members of a cycle fail and name it."""
+    good = {one.name: one for one in found if one.plugin is not None}
+    while True:
+        graph: TopologicalSorter[str] = TopologicalSorter()
+        for name in sorted(good):
+            plugin = good[name].plugin
+            assert plugin is not None
+            graph.add(name, *(need for need in sorted(plugin.requires) if need in good))
+        try:
+            return [good[name] for name in graph.static_order()]
+        except CycleError as problem:
+            circle = problem.args[1]
+            for name in set(circle):
+                good[name].plugin = None
+                good.pop(name).fail(State.FAILED_LOAD, f"plugins require each other: {' → '.join(circle)}")
+
+
+def _take_in(registry: Registry, one: Found, found: list[Found]) -> None:
+    plugin = one.plugin
+    assert plugin is not None
+    for need, versions in plugin.requires.items():
+        if need not in registry.plugins:
+            why = next((f"{need} is {other.state}: {other.reason}" for other in found if other.name == need), "")
+            return one.fail(State.MISSING_DEPENDENCY, why or f"it needs the plugin {need}, which is not installed")
+        try:
+            fits = SpecifierSet(versions).contains(registry.plugins[need].version, prereleases=True)
+        except (InvalidSpecifier, InvalidVersion) as problem:
+            return one.fail(State.INCOMPATIBLE, str(problem))
+        if not fits:
+            has = registry.plugins[need].version
+            return one.fail(State.INCOMPATIBLE, f"it needs {need} {versions}, but {has} is installed")
+    try:
+        registry.check_hooks(plugin)
+        registry.add(plugin)
+    except DeclarationError as problem:
+        one.fail(State.FAILED_LOAD, str(problem))
+    except Exception as problem:
+        _failed(one, problem)
+
+
+def _failed(one: Found, problem: BaseException) -> None:
+    reason = f"{type(problem).__name__}: {problem}".strip().rstrip(":")
+    one.fail(State.FAILED_LOAD, reason, "".join(traceback.format_exception(problem)))
+
+
+def _locked_settings() -> dict[str, dict[str, str]]:
+    """Settings given by the environment: ``GUILDHALL_SETTING_WALLET__DAILY_LIMIT=5``. They cannot be edited."""
+    locked: dict[str, dict[str, str]] = {}
+    for key, value in os.environ.items():
+        if key.startswith("GUILDHALL_SETTING_") and "__" in key:
+            plugin, name = key.removeprefix("GUILDHALL_SETTING_").lower().split("__", 1)
+            locked.setdefault(plugin, {})[name] = value
+    return locked

@@ -1,0 +1,105 @@
+"""Tables of people: the member, what it is known by, how it signs in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.db.base import CreatedAt, Id, Instant, Model
+
+STATUSES = ("active", "suspended", "closed")
+TIERS = ("free", "pro", "enterprise")
+
+
+class Member(Model):
+    """A person or a service of the community. Plugins refer to this table and to no other of the core's.
+
+    A member without ``user_id`` has no account yet: it came by an import and may claim its history later.
+    """
+
+    __tablename__ = "core_member"
+    __table_args__ = (
+        CheckConstraint(f"status IN {STATUSES}", name="status"),
+        Index("uq_core_member_email", text("lower(email)"), unique=True),
+        Index("ix_core_member_display_name", text("lower(display_name) text_pattern_ops")),
+        Index("ix_core_member_joined_at", "joined_at"),
+    )
+
+    id: Mapped[Id]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"), unique=True)
+    display_name: Mapped[str] = mapped_column(String(120))
+    email: Mapped[str | None] = mapped_column(String(254), info={"pii": True})
+    email_verified_at: Mapped[Instant | None]
+    status: Mapped[str] = mapped_column(String(12), server_default="active", default="active")
+    tier: Mapped[str] = mapped_column(String(40), server_default="free", default="free")
+    locale: Mapped[str] = mapped_column(String(12), server_default="en", default="en")
+    time_zone: Mapped[str] = mapped_column(String(64), server_default="UTC", default="UTC")
+    source: Mapped[str] = mapped_column(String(20), server_default="registration", default="registration")
+    joined_at: Mapped[CreatedAt]
+    last_login_at: Mapped[Instant | None]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+
+class TierChange(Model):
+    """Which tier a member held since when, so that an event is scored by the tier of its own time."""
+
+    __tablename__ = "core_member_tier"
+
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id"), primary_key=True)
+    since: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    tier: Mapped[str] = mapped_column(String(40))
+
+
+class Identity(Model):
+    """Another name a member is known by: a git author, a wallet. ``subject`` is a keyed hash where it is personal."""
+
+    __tablename__ = "core_identity"
+    __table_args__ = (UniqueConstraint("kind", "subject"),)
+
+    id: Mapped[Id]
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(String(160))
+    created_at: Mapped[CreatedAt]
+
+
+class Credential(Model):
+    """A member's password, as an Argon2id hash."""
+
+    __tablename__ = "core_credential"
+
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), primary_key=True)
+    password_hash: Mapped[str] = mapped_column(String(200), info={"secret": True})
+    changed_at: Mapped[CreatedAt]
+
+
+class MemberSession(Model):
+    """A signed-in browser or client; revoking it ends its cookie and its tokens at once."""
+
+    __tablename__ = "core_session"
+
+    id: Mapped[Id]
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    ip: Mapped[str | None] = mapped_column(String(45))
+    device: Mapped[str | None] = mapped_column(String(200))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Instant]
+    revoked_at: Mapped[Instant | None]
+
+
+class RefreshToken(Model):
+    """One refresh token of a session. Used once; using it again ends the session."""
+
+    __tablename__ = "core_refresh_token"
+
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("core_session.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[CreatedAt]
+    used_at: Mapped[Instant | None]

@@ -1,0 +1,164 @@
+"""Members: how they come to be, sign in, and are known by other names."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import Row, column, func, insert, select, table, tuple_
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.orm import Session
+
+from core import access
+from core.actor import Actor
+from core.audit.trail import record
+from core.clock import now
+from core.db import locks
+from core.errors import Conflict, Forbidden, Invalid
+from core.events.publish import publish
+from core.i18n import _
+from core.ids import new_id
+from core.members.events import MemberRegistered
+from core.members.models import Credential, Identity, Member
+
+PASSWORD_LENGTH = (10, 200)
+_hasher = PasswordHasher()  # Argon2id with the library's recommended cost
+_NOBODY = _hasher.hash("nobody has this password")
+user_table = table("ab_user", *(column(c) for c in ("id", "first_name", "last_name", "username", "email", "active")))
+
+
+class EmailTaken(Conflict):
+    code = "EMAIL_TAKEN"
+    sentence = _("There is already an account with this e-mail address.")
+
+
+class SignInRefused(Forbidden):
+    code = "INVALID_CREDENTIALS"
+    status = 401
+    sentence = _("The e-mail address or the password is wrong.")
+
+
+class MemberSuspended(Forbidden):
+    code = "MEMBER_SUSPENDED"
+    sentence = _("This account is {status}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownAs:
+    """How an outside name is shown when it first becomes a member."""
+
+    display_name: str
+    time_zone: str = "UTC"
+    joined_at: datetime | None = None
+
+
+def register(
+    session: Session, actor: Actor, *, email: str, password: str, display_name: str, roles: Iterable[str] = ("User",),
+) -> Member:  # fmt: skip
+    """Create a member with an account. Raises Invalid by field, EmailTaken."""
+    email, problems = email.strip(), {}
+    if not _plausible(email):
+        problems["email"] = [_("This is not an e-mail address.")]
+    problems |= password_problems(password)
+    display_name = unicodedata.normalize("NFC", display_name).strip()
+    if not 1 <= len(display_name) <= 120 or not display_name.isprintable():
+        problems["display_name"] = [_("Give a name of 1 to 120 characters.")]
+    if problems:
+        raise Invalid(problems)
+    locks.advisory(session, f"core.members.email:{email.lower()}")
+    if session.scalar(select(Member.id).where(func.lower(Member.email) == email.lower())):
+        raise EmailTaken()
+    member = Member(id=new_id(), display_name=display_name, email=email, source="registration")
+    user = {"first_name": "", "last_name": "", "username": str(member.id), "email": str(member.id), "active": True}
+    member.user_id = session.scalar(insert(user_table).values(user).returning(user_table.c.id))
+    session.add(member)
+    session.flush()
+    session.add(Credential(member_id=member.id, password_hash=_hasher.hash(password)))
+    access.assign(session, member.user_id or 0, roles)
+    publish(session, actor, MemberRegistered(member_id=member.id))
+    return member
+
+
+def password_problems(password: str) -> dict[str, list[str]]:
+    """Why a password cannot be taken, by field; empty when it can."""
+    shortest, longest = PASSWORD_LENGTH
+    if not shortest <= len(password) <= longest:
+        return {"password": [_("Use 10 to 200 characters.")]}
+    return {}
+
+
+def set_password(session: Session, actor: Actor, member_id: UUID, password: str) -> None:
+    """Give a member a new password. Raises Invalid; audited without the password."""
+    if problems := password_problems(password):
+        raise Invalid(problems)
+    row = {"member_id": member_id, "password_hash": _hasher.hash(password), "changed_at": now()}
+    session.execute(upsert(Credential).values(row).on_conflict_do_update(index_elements=["member_id"], set_=row))
+    record(session, actor, "core.member.password_changed", subject_type="core.member", subject_id=member_id)
+
+
+def authenticate(session: Session, *, email: str, password: str) -> Member:
+    """The member with this e-mail and password. Raises SignInRefused, MemberSuspended.
+
+    Takes as long for an unknown address as for a wrong password, and says the same.
+    """
+    query = select(Member, Credential).join(Credential).where(func.lower(Member.email) == email.strip().lower())
+    found: Row[tuple[Member, Credential]] | None = session.execute(query).first()
+    try:
+        _hasher.verify(found[1].password_hash if found else _NOBODY, password)
+    except (VerificationError, InvalidHashError):
+        raise SignInRefused() from None
+    if found is None:
+        raise SignInRefused()
+    member, credential = found
+    if member.status != "active":
+        raise MemberSuspended(status=member.status)
+    if _hasher.check_needs_rehash(credential.password_hash):
+        credential.password_hash = _hasher.hash(password)
+    member.last_login_at = now()
+    return member
+
+
+def by_identity(session: Session, kind: str, known: Mapping[str, KnownAs]) -> dict[str, UUID]:
+    """The member behind each outside name (``kind``, subject); unknown ones become members without account.
+
+    Set-based and safe beside others: two imports at once make one member for a name. Publishes nothing.
+    """
+    if not known:
+        return {}
+    locks.advisory(session, f"core.members.identity:{kind}")
+    found = _identities(session, kind, known)
+    missing = [subject for subject in known if subject not in found]
+    if missing:
+        zones = available_timezones()
+        people, names = [], []
+        for subject in missing:
+            who, member_id = known[subject], new_id()
+            people.append(
+                {
+                    "id": member_id, "display_name": who.display_name[:120], "source": "import",
+                    "time_zone": who.time_zone if who.time_zone in zones else "UTC",
+                    "joined_at": who.joined_at or now(),
+                }
+            )  # fmt: skip
+            names.append({"id": new_id(), "member_id": member_id, "kind": kind, "subject": subject})
+            found[subject] = member_id
+        session.execute(insert(Member), people)
+        session.execute(insert(Identity), names)
+    return found
+
+
+def _identities(session: Session, kind: str, subjects: Iterable[str]) -> dict[str, UUID]:
+    wanted = [(kind, subject) for subject in subjects]
+    query = select(Identity.subject, Identity.member_id)
+    return dict(session.execute(query.where(tuple_(Identity.kind, Identity.subject).in_(wanted))).tuples().all())
+
+
+def _plausible(email: str) -> bool:
+    local, at, domain = email.rpartition("@")
+    return bool(at and local and domain.strip(".") and len(email) <= 254 and email.isprintable() and " " not in email)

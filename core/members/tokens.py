@@ -1,0 +1,87 @@
+"""Tokens for clients: a short access token (JWT) and a refresh token that is used once.
+
+Using a refresh token a second time means that somebody copied it: the whole session ends.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import jwt
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from core import access, generation
+from core.actor import Actor
+from core.clock import now
+from core.errors import Unauthenticated
+from core.i18n import _
+from core.ids import new_id
+from core.members import sessions
+from core.members.models import MemberSession, RefreshToken
+
+ACCESS_LIFETIME = timedelta(minutes=15)
+REFRESH_LIFETIME = timedelta(days=30)
+ALGORITHM = "HS256"
+
+
+class TokenInvalid(Unauthenticated):
+    code = "TOKEN_INVALID"
+    sentence = _("The token is not valid or has expired. Sign in again.")
+
+
+def issue(session: Session, secret: str, actor: Actor) -> dict[str, Any]:
+    """An access token and a refresh token for the actor's session."""
+    assert actor.session_id and actor.member_id
+    at = now()
+    claims = {
+        "sub": str(actor.member_id), "sid": str(actor.session_id), "role": list(actor.roles),
+        "permissions": access.bundles(actor.permissions), "perm_version": generation.version(session),
+        "iat": int(at.timestamp()), "exp": int((at + ACCESS_LIFETIME).timestamp()), "jti": str(new_id()),
+    }  # fmt: skip
+    refresh = secrets.token_urlsafe(32)
+    session.add(RefreshToken(token_hash=sessions.token_hash(refresh), session_id=actor.session_id))
+    return {
+        "access_token": jwt.encode(claims, secret, ALGORITHM),
+        "refresh_token": refresh,
+        "token_type": "Bearer",
+        "expires_in": int(ACCESS_LIFETIME.total_seconds()),
+    }
+
+
+def session_of(secret: str, token: str) -> UUID:
+    """The session an access token speaks for. Raises TokenInvalid."""
+    try:
+        needed = ["sub", "sid", "exp", "iat"]
+        claims = jwt.decode(token, secret, [ALGORITHM], options={"require": needed, "verify_exp": False})
+        if claims["exp"] <= now().timestamp():
+            raise TokenInvalid()
+        return UUID(claims["sid"])
+    except (jwt.PyJWTError, ValueError, TypeError):
+        raise TokenInvalid() from None
+
+
+def rotate(session: Session, refresh: str) -> UUID | None:
+    """Use a refresh token; returns its session, or None when it was used before: then the session has ended.
+
+    Raises TokenInvalid for a token that never was. The caller commits also when None is returned.
+    """
+    digest = sessions.token_hash(refresh)
+    statement = update(RefreshToken).where(RefreshToken.token_hash == digest, RefreshToken.used_at.is_(None))
+    session_id = session.scalar(statement.values(used_at=now()).returning(RefreshToken.session_id))
+    if session_id is not None:
+        return session_id
+    known = session.get(RefreshToken, digest)
+    if known is None:
+        raise TokenInvalid()
+    sessions.revoke(session, known.session_id)
+    return None
+
+
+def extend(session: Session, session_id: UUID) -> None:
+    """Let a client's session live on for another refresh lifetime."""
+    statement = update(MemberSession).where(MemberSession.id == session_id)
+    session.execute(statement.values(expires_at=now() + REFRESH_LIFETIME))

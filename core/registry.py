@@ -1,0 +1,162 @@
+"""Everything the loaded plugins declare, checked and indexed once at boot.
+
+A registry is reached through ``session.info["registry"]``; there is no global one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pluggy
+
+from core.access import role_grants
+from core.db.base import RESERVED_COLUMNS, metadata
+from core.events.event import Event, Subscriber
+from core.generation import Cache
+from core.jobs.job import Job, Schedule
+from core.plugin import Permission, Plugin
+from core.resource import BoundResource
+from core.settings import Settings
+
+SLUG = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
+PERMISSION = re.compile(r"^[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+$")
+EVENT = re.compile(r"^[a-z0-9_]+\.[a-z0-9_]+\.[a-z0-9_]+$")
+VERBS = {"list": "See the list of", "show": "See", "create": "Create", "update": "Change", "delete": "Delete"}
+
+
+class DeclarationError(Exception):
+    """A manifest declares something that cannot be; the message names what, and the other owner if there is one."""
+
+
+@dataclass
+class Registry:
+    """What is loaded. ``add`` takes one plugin whole or not at all."""
+
+    plugins: dict[str, Plugin] = field(default_factory=dict)
+    resources: dict[str, BoundResource] = field(default_factory=dict)
+    permissions: dict[str, Permission] = field(default_factory=dict)
+    roles: dict[str, set[str]] = field(default_factory=dict)
+    events: dict[str, type[Event]] = field(default_factory=dict)
+    subscribers: dict[str, Subscriber] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    audited: dict[type, str] = field(default_factory=dict)
+    locked_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    hooks: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("guildhall"))
+    cache: Cache = field(default_factory=Cache)
+    _by_event: dict[str, list[str]] = field(default_factory=dict)
+    _owner_of_settings: dict[type, str] = field(default_factory=dict)
+
+    def add(self, plugin: Plugin) -> None:
+        """Check ``plugin`` and take it in. Raises DeclarationError; then nothing of it is registered."""
+        bound = [BoundResource(plugin.name, resource) for resource in plugin.resources]
+        problems = list(self._problems(plugin, bound))
+        if problems:
+            raise DeclarationError("; ".join(problems))
+        for resource in bound:
+            self.resources[resource.key] = resource
+            if resource.resource.audit:
+                self.audited[resource.resource.model] = resource.key
+            for action in resource.resource.actions:
+                name = resource.permission(action)
+                self.permissions[name] = Permission(name, f"{VERBS[action]} {resource.label_plural.lower()}")
+        for permission in plugin.permissions:
+            self.permissions[permission.name] = permission
+        for event in _events(plugin, bound):
+            self.events[event.event_name] = event
+        for subscriber in plugin.subscribers:
+            key = f"{plugin.name}.{subscriber.name}"
+            self.subscribers[key] = subscriber
+            self._by_event.setdefault(subscriber.event_name, []).append(key)
+        for job in plugin.jobs:
+            self.jobs[f"{plugin.name}.{job.name}"] = job
+        for schedule in plugin.schedules:
+            self.schedules[f"{plugin.name}.{schedule.name}"] = schedule
+        if plugin.settings:
+            self._owner_of_settings[plugin.settings] = plugin.name
+        if plugin.hookspecs:
+            self.hooks.add_hookspecs(plugin.hookspecs)
+        if plugin.hooks:
+            self.hooks.register(plugin.hooks, name=plugin.name)
+        self.plugins[plugin.name] = plugin
+        for role in plugin.roles:
+            self.roles.setdefault(role.name, set()).update(role_grants(role.permissions, self.permissions))
+
+    def check_hooks(self, plugin: Plugin) -> None:
+        """Raise DeclarationError when ``plugin`` implements a hook that nobody specifies, and take it out."""
+        try:
+            for name in dir(plugin.hooks) if plugin.hooks else ():
+                marked = getattr(getattr(plugin.hooks, name), "guildhall_impl", None)
+                if marked is not None and not getattr(self.hooks.hook, name, None):
+                    raise DeclarationError(f"implements the unknown hook {name}")
+            self.hooks.check_pending()
+        except pluggy.PluginValidationError as problem:
+            raise DeclarationError(str(problem)) from None
+
+    def subscribers_of(self, event_name: str) -> list[str]:
+        """Ids of the subscribers of an event, disabled plugins' too: their deliveries wait."""
+        return self._by_event.get(event_name, [])
+
+    def plugin_of_settings(self, settings: type[Settings]) -> str:
+        return self._owner_of_settings[settings]
+
+    def _problems(self, plugin: Plugin, bound: list[BoundResource]) -> Iterator[str]:
+        name = plugin.name
+        if not SLUG.match(name) or name == "core" and self.plugins:
+            yield f"the name {name!r} is not a free lower-case slug"
+        if other := self.plugins.get(name):
+            yield f"the plugin {name} is already loaded, version {other.version}"
+        seen: set[str] = set()
+        for resource in bound:
+            if not resource.resource.table.startswith(name + "_"):
+                yield f"the table {resource.resource.table} must begin with {name}_"
+            if bad := RESERVED_COLUMNS & set(resource.resource.columns_of_model):
+                yield f"{resource.key}: the column name {', '.join(sorted(bad))} is reserved"
+            known = set(resource.resource.columns_of_model)
+            used = [*resource.resource.search, *resource.resource.filters, *resource.resource.fields]
+            used += [resource.resource.owner] if resource.resource.owner else []
+            if unknown := [column for column in used if column not in known]:
+                yield f"{resource.key} names columns that it does not have: {', '.join(unknown)}"
+        for permission in plugin.permissions:
+            if not PERMISSION.match(permission.name) or not permission.name.startswith(name + ":"):
+                yield f"the permission {permission.name} must read {name}:<resource>:<action>"
+            if permission.name in seen:
+                yield f"the permission {permission.name} is declared twice"
+            seen.add(permission.name)
+        for event in _events(plugin, bound):
+            if not EVENT.match(event.event_name) or not event.event_name.startswith(name + "."):
+                yield f"the event {event.event_name} must read {name}.<thing>.<past verb>"
+            if event.event_name in seen:
+                yield f"the event {event.event_name} is declared twice"
+            seen.add(event.event_name)
+        for kind, things in (("subscriber", plugin.subscribers), ("job", plugin.jobs), ("schedule", plugin.schedules)):
+            names = [thing.name for thing in things]
+            if twice := {one for one in names if names.count(one) > 1}:
+                yield f"two {kind}s are called {', '.join(sorted(twice))}"
+        for schedule in plugin.schedules:
+            if schedule.job not in {job.name for job in plugin.jobs}:
+                yield f"the schedule {schedule.name} runs the unknown job {schedule.job}"
+        for blueprint in (plugin.rest, plugin.pages):
+            if blueprint is not None and blueprint.name.split("_pages")[0] != name:
+                yield f"the blueprint {blueprint.name} must be called {name}"
+        for table in tables_of(name, [*self.plugins, name]):
+            if bad := RESERVED_COLUMNS & set(metadata.tables[table].columns.keys()):
+                yield f"{table}: the column name {', '.join(sorted(bad))} is reserved"
+
+
+def _events(plugin: Plugin, bound: list[BoundResource]) -> list[type[Event]]:
+    return [*plugin.events, *(event for resource in bound for event in resource.events.values())]
+
+
+def owner_of(table: str, names: list[str]) -> str | None:
+    """The plugin a table belongs to: the longest name that prefixes it. Roles' tables belong to the core."""
+    if table.startswith("ab_"):
+        return "core"
+    return max((name for name in names if table.startswith(name + "_")), key=len, default=None)
+
+
+def tables_of(plugin: str, names: list[str]) -> list[str]:
+    return [table for table in metadata.tables if owner_of(table, names) == plugin]

@@ -1,0 +1,236 @@
+"""A model declared once: admin pages, REST, OpenAPI, permissions, audit and events follow from it.
+
+::
+
+    Resource(Suggestion, icon="bulb", search=("title",), owner="author_id")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, inspect
+from sqlalchemy.orm import Session
+
+from core.actor import Actor
+from core.db.base import Model
+from core.errors import Conflict, NotFound
+from core.events.event import Event
+from core.events.publish import publish
+from core.i18n import _
+
+ALL = ("list", "show", "create", "update", "delete")
+READ = ("list", "show")
+
+
+class ResourceCreated(Event):
+    """A record of a resource was created. Not published by imports, which publish one batch event."""
+
+    id: UUID | str
+
+
+class ResourceUpdated(Event):
+    """A record was changed. Not published when nothing differs."""
+
+    id: UUID | str
+    fields: tuple[str, ...]
+
+
+class ResourceDeleted(Event):
+    """A record was deleted."""
+
+    id: UUID | str
+
+
+@dataclass(frozen=True, eq=False)
+class Resource:
+    """What the platform makes of ``model``.
+
+    - ``actions``: which of list, show, create, update, delete exist, in pages and REST alike.
+    - ``columns``: of the list page; ``fields``: of the form and of REST bodies (default: all that can be written).
+    - ``search``: text columns searched by prefix; ``filters``: columns with a typed filter.
+    - ``order``: column the list is sorted by, newest first with a leading ``-``; must be indexed for large tables.
+    - ``owner``: column naming the member a record belongs to: it is filled in on creation, and members without
+      ``<plugin>:<name>:list`` see their own records.
+    - ``states``: colour word (green, blue, yellow, red, gray, purple) by value of an enumerated column.
+    - ``hidden``: columns that no page and no answer shows.
+    - ``create``, ``update``, ``delete``: services that replace the plain ones,
+      ``create(session, actor, values)``, ``update(session, actor, record, values)``, ``delete(session, actor, record)``.
+    - ``detail``: ``detail(session, record)`` returns a context for ``detail_template``, shown below the record.
+    - ``page``: URL of a page of its own that replaces the generated record page, with ``{id}``.
+    - ``menu``: False keeps it out of the sidebar.
+    """
+
+    model: type[Model]
+    label: str = ""
+    label_plural: str = ""
+    icon: str = "table"
+    actions: Sequence[str] = ALL
+    columns: Sequence[str] = ()
+    fields: Sequence[str] = ()
+    search: Sequence[str] = ()
+    filters: Sequence[str] = ()
+    order: str = "-id"
+    owner: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    help: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    hidden: Sequence[str] = ()
+    audit: bool = True
+    events: bool = True
+    rest: bool = True
+    menu: bool = True
+    create: Callable[[Session, Actor, dict[str, Any]], Any] | None = None
+    update: Callable[[Session, Actor, Any, dict[str, Any]], Any] | None = None
+    delete: Callable[[Session, Actor, Any], None] | None = None
+    detail: Callable[[Session, Any], Mapping[str, Any]] | None = None
+    detail_template: str = ""
+    page: str = ""
+
+    @cached_property
+    def key(self) -> str:
+        """The attribute that is the primary key; a resource has one of one column."""
+        return str(inspect(self.model).primary_key[0].key)
+
+    @property
+    def table(self) -> str:
+        return str(self.model.__tablename__)
+
+    def name_in(self, plugin: str) -> str:
+        """The resource's name: its table without the plugin's prefix."""
+        return self.table.removeprefix(plugin + "_")
+
+    @cached_property
+    def columns_of_model(self) -> dict[str, Any]:
+        """Every column by attribute name."""
+        return {attribute.key: attribute.columns[0] for attribute in inspect(self.model).column_attrs}
+
+    @cached_property
+    def writable(self) -> tuple[str, ...]:
+        """Fields that a form or a body may set."""
+        if self.fields:
+            return tuple(self.fields)
+        skip = {"id", "created_at", "updated_at", self.owner, *self.hidden}
+        skip |= {key for key, column in self.columns_of_model.items() if column.info.get("computed")}
+        return tuple(key for key in self.columns_of_model if key not in skip)
+
+    @cached_property
+    def readable(self) -> tuple[str, ...]:
+        """Fields that an answer shows."""
+        return tuple(key for key in self.columns_of_model if key not in self.hidden)
+
+
+class BoundResource:
+    """A resource with the plugin that declares it: its names, permissions, events and services."""
+
+    def __init__(self, plugin: str, resource: Resource) -> None:
+        self.plugin = plugin
+        self.resource = resource
+        self.name = resource.name_in(plugin)
+        self.key = f"{plugin}.{self.name}"
+        self.label = resource.label or self.name.replace("_", " ").capitalize()
+        self.label_plural = resource.label_plural or self.label + "s"
+        self.events: dict[str, type[Event]] = {}
+        if resource.events:
+            bases = {"create": ResourceCreated, "update": ResourceUpdated, "delete": ResourceDeleted}
+            for action, base in bases.items():
+                if action in resource.actions:
+                    verb = base.__name__.removeprefix("Resource").lower()
+                    name = "".join(word.title() for word in self.key.replace(".", "_").split("_"))
+                    body = {"event_name": f"{self.key}.{verb}", "__doc__": base.__doc__, "__module__": __name__}
+                    self.events[action] = type(f"{name}{verb.title()}", (base,), body)
+
+    def permission(self, action: str) -> str:
+        return f"{self.plugin}:{self.name}:{action}"
+
+    @property
+    def permissions(self) -> list[str]:
+        return [self.permission(action) for action in self.resource.actions]
+
+    @property
+    def path(self) -> str:
+        """The URL segment of the collection."""
+        plural = self.name[:-1] + "ies" if self.name.endswith("y") else self.name + "s"
+        return plural.replace("_", "-")
+
+    def key_of(self, record: Any) -> Any:
+        return getattr(record, self.resource.key)
+
+    def visible(self, actor: Actor) -> ColumnElement[bool] | None:
+        """The row filter for lists: None for all rows. Raises PermissionMissing where not even one's own exist."""
+        if actor.can(self.permission("list")):
+            return None
+        if self.resource.owner is None or actor.member_id is None:
+            actor.require(self.permission("list"))
+        column: ColumnElement[Any] = getattr(self.resource.model, self.resource.owner or "")
+        return column == actor.member_id
+
+    def get(self, session: Session, actor: Actor, key: Any, action: str = "show") -> Any:
+        """The record ``key``, which may be text. Raises NotFound also for one this actor may not know of."""
+        own = action == "show" and self.resource.owner is not None and actor.member_id is not None
+        if not own:
+            actor.require(self.permission(action))
+        kind = self.resource.columns_of_model[self.resource.key].type.python_type
+        try:
+            record = session.get(self.resource.model, key if isinstance(key, kind) else kind(key))
+        except ValueError:
+            raise NotFound() from None
+        if record is None:
+            raise NotFound()
+        if not actor.can(self.permission(action)) and getattr(record, self.resource.owner or "") != actor.member_id:
+            raise NotFound()
+        return record
+
+    def create(self, session: Session, actor: Actor, values: dict[str, Any]) -> Any:
+        """Create a record from checked values; flushes and publishes, never commits."""
+        if self.resource.owner and actor.member_id and self.resource.owner not in values:
+            values = {**values, self.resource.owner: actor.member_id}
+        if self.resource.create:
+            record = self.resource.create(session, actor, values)
+        else:
+            record = self.resource.model(**values)
+            session.add(record)
+        session.flush()
+        if event := self.events.get("create"):
+            publish(session, actor, event(id=self.key_of(record)))
+        return record
+
+    def update(self, session: Session, actor: Actor, record: Any, values: dict[str, Any]) -> Any:
+        """Change a record; publishes only when something differs."""
+        changed = tuple(sorted(key for key, value in values.items() if getattr(record, key) != value))
+        if not changed:
+            return record
+        if self.resource.update:
+            record = self.resource.update(session, actor, record, values)
+        else:
+            for key in changed:
+                setattr(record, key, values[key])
+        session.flush()
+        if event := self.events.get("update"):
+            publish(session, actor, event(id=self.key_of(record), fields=changed))
+        return record
+
+    def delete(self, session: Session, actor: Actor, record: Any) -> None:
+        """Delete a record. Raises Conflict (by the database) while others depend on it."""
+        key = self.key_of(record)
+        if self.resource.delete:
+            self.resource.delete(session, actor, record)
+        else:
+            session.delete(record)
+        session.flush()
+        if event := self.events.get("delete"):
+            publish(session, actor, event(id=key))
+
+
+class InUse(Conflict):
+    code = "IN_USE"
+    sentence = _("Other records depend on this one, so it cannot be deleted.")
+
+
+class AlreadyExists(Conflict):
+    code = "ALREADY_EXISTS"
+    sentence = _("There is already one with the same {fields}.")

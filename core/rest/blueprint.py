@@ -1,0 +1,167 @@
+"""The blueprint that every REST route is declared on.
+
+::
+
+    rest = RestBlueprint("wallet")
+
+    @rest.post("/transfer", permission="wallet:transfer:create", idempotent=True)
+    @rest.arguments(TransferBody)
+    @rest.response(201, TransferSchema)
+    def transfer(session, actor, body): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+import flask_smorest
+import marshmallow as ma
+from flask import Response, g, jsonify, request
+from flask_smorest.utils import resolve_schema_instance
+
+from core.gateway.request import actor as current_actor
+from core.rest import fields, idempotency
+from core.rest.paging import Page
+from core.rest.schema import Schema
+
+View = Callable[..., Any]
+
+
+class Meta(ma.Schema):
+    """The part of every answer that is about the answer."""
+
+    request_id = fields.String()
+    page = fields.Dict(keys=fields.String(), values=fields.Raw(allow_none=True))
+
+
+class ErrorBody(ma.Schema):
+    code = fields.String(required=True, metadata={"description": "Stable UPPER_SNAKE name."})
+    message = fields.String(required=True, metadata={"description": "A sentence a person can act on."})
+    details = fields.Raw(allow_none=True)
+
+
+class Failure(ma.Schema):
+    """What every failure answers."""
+
+    success = fields.Boolean(required=True, metadata={"enum": [False]})
+    error = fields.Nested(ErrorBody, required=True)
+    meta = fields.Nested(Meta, required=True)
+
+
+class RestBlueprint(flask_smorest.Blueprint):
+    """REST routes of one plugin, under ``/api/v1/<plugin>``.
+
+    A view is called ``view(session, actor, *arguments, **path)`` inside the request's unit of work and returns
+    what its schema dumps, a ``Page``, or None. Each route names who may use it: ``permission``, ``signed_in`` or
+    ``public``. ``idempotent`` makes a POST take an Idempotency-Key.
+    """
+
+    def __init__(self, plugin: str, description: str = "") -> None:
+        path = plugin.replace("_", "-")
+        super().__init__(plugin, "guildhall", url_prefix=f"/api/v1/{path}", description=description)
+
+    def get(self, rule: str, **access: Any) -> Callable[[View], View]:
+        return self._method("GET", rule, **access)
+
+    def post(self, rule: str, **access: Any) -> Callable[[View], View]:
+        return self._method("POST", rule, **access)
+
+    def put(self, rule: str, **access: Any) -> Callable[[View], View]:
+        return self._method("PUT", rule, **access)
+
+    def patch(self, rule: str, **access: Any) -> Callable[[View], View]:
+        return self._method("PATCH", rule, **access)
+
+    def delete(self, rule: str, **access: Any) -> Callable[[View], View]:
+        return self._method("DELETE", rule, **access)
+
+    def _method(
+        self, method: str, rule: str, *, permission: str | None = None, signed_in: bool = False,
+        public: bool = False, idempotent: bool = False,
+    ) -> Callable[[View], View]:  # fmt: skip
+        if sum((permission is not None, signed_in, public)) != 1:
+            raise TypeError(f"{method} {rule}: say exactly one of permission, signed_in and public")
+
+        def declare(view: View) -> View:
+            @wraps(view)
+            def guarded(**path: Any) -> Response:
+                actor = current_actor()
+                if permission:
+                    actor.require(permission)
+                elif signed_in and actor.member_id is None:
+                    actor.require("sign-in")
+
+                def run() -> Response:
+                    answer: Response = view(g.session, actor, **path)
+                    return answer
+
+                if not idempotent:
+                    return run()
+                scope = f"{actor.member_id or actor.name}:{method} {request.path}"[:200]
+                return idempotency.once(g.session, scope, run)
+
+            guarded.permission = permission  # type: ignore[attr-defined]
+            documented = self.doc(**self._about(view, permission, public, idempotent))(guarded)
+            documented = self.alt_response("default", schema=Failure, description="Failure")(documented)
+            documented.permission = permission
+            self.add_url_rule(rule, view.__name__, documented, methods=[method])
+            return documented
+
+        return declare
+
+    def _about(self, view: View, permission: str | None, public: bool, idempotent: bool) -> dict[str, Any]:
+        about: dict[str, Any] = {"operationId": f"{self.name}_{view.__name__}"}
+        about["security"] = [] if public else [{"bearer": []}]
+        if permission:
+            about["x-permission"] = permission
+        if idempotent:
+            about["parameters"] = [
+                {"in": "header", "name": idempotency.HEADER, "required": False, "schema": {"type": "string"}}
+            ]
+        return about
+
+    def response(self, status_code: Any, schema: Any = None, **documentation: Any) -> Callable[[View], View]:
+        """Dump what the view returns with ``schema`` and put it in the envelope."""
+        shape = resolve_schema_instance(schema) if schema is not None else None
+        decorate = super().response(status_code, _enveloped(shape), **documentation)
+
+        def around(view: View) -> View:
+            @wraps(view)
+            def enveloped(*arguments: Any, **path: Any) -> Response:
+                result = view(*arguments, **path)
+                if isinstance(result, Response):
+                    return result
+                meta: dict[str, Any] = {"request_id": g.request_id}
+                if isinstance(result, Page):
+                    meta["page"] = {"next_cursor": result.next_cursor}
+                    result = result.items
+                body = {"success": True, "data": shape.dump(result) if shape else result, "meta": meta}
+                response = jsonify(body)
+                response.status_code = int(status_code)
+                return response
+
+            answer: View = decorate(enveloped)
+            return answer
+
+        return around
+
+
+def _enveloped(shape: ma.Schema | None) -> ma.Schema:
+    """The schema of a whole answer, for the API description."""
+    content: Any = fields.Raw(allow_none=True)
+    name = "Empty"
+    if shape is not None:
+        name = type(shape).__name__.removesuffix("Schema") + ("List" if shape.many else "")
+        one = fields.Nested(type(shape), only=shape.only, exclude=shape.exclude)
+        content = fields.List(one) if shape.many else one
+    whole: Mapping[str, Any] = {
+        "success": fields.Boolean(required=True, metadata={"enum": [True]}),
+        "data": content,
+        "meta": fields.Nested(Meta, required=True),
+    }
+    return ma.Schema.from_dict(dict(whole), name=f"{name}Answer")()
+
+
+__all__ = ["Failure", "Page", "RestBlueprint", "Schema"]

@@ -1,0 +1,165 @@
+"""REST of a declared resource: list, show, create, change, delete, from the model's columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from flask import Response
+from marshmallow import validate
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session
+
+from core.actor import Actor
+from core.db.base import Units
+from core.resource import BoundResource
+from core.rest import fields
+from core.rest.blueprint import RestBlueprint
+from core.rest.paging import Page, PageQuery, paginate
+from core.rest.schema import Schema
+
+LONGEST_TEXT = 20_000
+
+
+def add_routes(rest: RestBlueprint, bound: BoundResource) -> None:
+    """Declare the routes that the resource's actions allow."""
+    resource = bound.resource
+    name = "".join(word.title() for word in bound.key.replace(".", "_").split("_"))
+    shown = schema(name, bound, resource.readable, written=False)
+    collection, single = f"/{bound.path}", f"/{bound.path}/<key>"
+    label, plural = bound.label.lower(), bound.label_plural.lower()
+
+    if "list" in resource.actions:
+
+        def listing(session: Session, actor: Actor, query: dict[str, Any]) -> Page:
+            return _list(bound, session, actor, query)
+
+        _named(listing, f"list_{bound.path}", f"List {plural}.")
+        listing = rest.response(200, shown(many=True))(listing)
+        listing = rest.arguments(_query(name, bound), location="query")(listing)
+        rest.get(collection, signed_in=True)(listing)
+
+    if "create" in resource.actions:
+
+        def create(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
+            return bound.create(session, actor, body)
+
+        _named(create, f"create_{bound.name}", f"Create a {label}.")
+        create = rest.response(201, shown())(create)
+        create = rest.arguments(schema(f"{name}New", bound, resource.writable, written=True)())(create)
+        rest.post(collection, permission=bound.permission("create"), idempotent=True)(create)
+
+    if "show" in resource.actions:
+
+        def show(session: Session, actor: Actor, key: str) -> Any:
+            return bound.get(session, actor, key)
+
+        _named(show, f"get_{bound.name}", f"Get one {label}.")
+        rest.get(single, signed_in=True)(rest.response(200, shown())(show))
+
+    if "update" in resource.actions:
+
+        def update(session: Session, actor: Actor, body: dict[str, Any], key: str) -> Any:
+            return bound.update(session, actor, bound.get(session, actor, key, "update"), body)
+
+        _named(update, f"update_{bound.name}", f"Change a {label}; only the given fields.")
+        update = rest.response(200, shown())(update)
+        update = rest.arguments(schema(f"{name}Change", bound, resource.writable, written=True)(partial=True))(update)
+        rest.patch(single, permission=bound.permission("update"))(update)
+
+    if "delete" in resource.actions:
+
+        def delete(session: Session, actor: Actor, key: str) -> Response:
+            bound.delete(session, actor, bound.get(session, actor, key, "delete"))
+            return Response(status=204)
+
+        _named(delete, f"delete_{bound.name}", f"Delete a {label}.")
+        rest.delete(single, permission=bound.permission("delete"))(rest.response(204)(delete))
+
+
+def schema(name: str, bound: BoundResource, keys: tuple[str, ...], *, written: bool) -> type[Schema]:
+    """A schema class over the columns ``keys``."""
+    columns = bound.resource.columns_of_model
+    made = {key: field_of(columns[key], written=written) for key in keys if not _secret(columns[key])}
+    found = Schema.from_dict(dict(made), name=f"{name}Schema")
+    assert issubclass(found, Schema)
+    return found
+
+
+def field_of(column: Any, *, written: bool) -> Any:
+    """The wire field of a column."""
+    kind = column.type
+    options: dict[str, Any] = {"allow_none": bool(column.nullable)}
+    if written:
+        has_default = column.default is not None or column.server_default is not None
+        options["required"] = not column.nullable and not has_default
+    if isinstance(kind, sa.Enum):
+        return fields.String(validate=validate.OneOf(kind.enums), **options)
+    if isinstance(kind, sa.String):
+        longest = kind.length or LONGEST_TEXT
+        shortest = 0 if column.nullable or not written else 1
+        return fields.String(validate=validate.Length(min=shortest, max=longest), **options)
+    if isinstance(kind, Units):
+        return fields.Units(**options)
+    if isinstance(kind, sa.Boolean):
+        return fields.Boolean(**options)
+    if isinstance(kind, sa.Integer):
+        most = 2**63 - 1 if isinstance(kind, sa.BigInteger) else 2**31 - 1
+        return fields.Integer(strict=True, validate=validate.Range(-most, most), **options)
+    if isinstance(kind, sa.DateTime):
+        return fields.Instant(**options)
+    if isinstance(kind, sa.Date):
+        return fields.Date(**options)
+    if isinstance(kind, sa.Uuid):
+        return fields.UUID(**options)
+    if isinstance(kind, sa.Numeric):
+        return fields.Decimal(as_string=True, **options)
+    if isinstance(kind, (sa.JSON, JSONB)):
+        return fields.Raw(**options)
+    raise TypeError(f"{column}: no wire format for {kind!r}; name it in Resource(hidden=…)")
+
+
+def _secret(column: Any) -> bool:
+    return bool(column.info.get("secret"))
+
+
+def _query(name: str, bound: BoundResource) -> Schema:
+    """The query parameters of the list: paging, prefix search, one equality filter a declared column."""
+    made: dict[str, Any] = {}
+    if bound.resource.search:
+        about = {"description": f"Beginning of {' or '.join(bound.resource.search)}."}
+        made["q"] = fields.String(validate=validate.Length(max=120), metadata=about)
+    for key in bound.resource.filters:
+        made[key] = field_of(bound.resource.columns_of_model[key], written=False)
+    query = type(PageQuery)(f"{name}Query", (PageQuery,), made)
+    found: Schema = query()
+    return found
+
+
+def _list(bound: BoundResource, session: Session, actor: Actor, query: dict[str, Any]) -> Page:
+    model = bound.resource.model
+    statement = sa.select(model)
+    if (visible := bound.visible(actor)) is not None:
+        statement = statement.where(visible)
+    for key in bound.resource.filters:
+        if key in query:
+            statement = statement.where(getattr(model, key) == query[key])
+    if query.get("q"):
+        statement = statement.where(prefix_search(bound, query["q"]))
+    order = bound.resource.order
+    descending, key = order.startswith("-"), order.removeprefix("-")
+    keys = [(getattr(model, key), descending)]
+    if key != bound.resource.key:
+        keys.append((getattr(model, bound.resource.key), descending))
+    return paginate(session, statement, keys, limit=query["limit"], cursor=query["cursor"])
+
+
+def prefix_search(bound: BoundResource, term: str) -> sa.ColumnElement[bool]:
+    """Rows whose searched columns begin with ``term``, whatever the case; served by an index on lower(column)."""
+    columns = [getattr(bound.resource.model, key) for key in bound.resource.search]
+    return sa.or_(*(sa.func.lower(column).startswith(term.lower(), autoescape=True) for column in columns))
+
+
+def _named(view: Any, name: str, summary: str) -> None:
+    view.__name__ = name.replace("-", "_")
+    view.__doc__ = summary

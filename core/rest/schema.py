@@ -1,0 +1,88 @@
+"""Schemas of bodies, queries and answers: marshmallow, strict, with the field types of the wire format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import marshmallow as ma
+from marshmallow import ValidationError
+from marshmallow import fields as base
+
+from core.clock import rfc3339
+from core.i18n import _
+
+BIGGEST = 10**38 - 1
+
+
+class Schema(ma.Schema):
+    """Base of every schema: unknown fields are refused, and so is text that PostgreSQL cannot hold."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+    @ma.pre_load
+    def _clean(self, given: Any, **_kwargs: Any) -> Any:
+        if isinstance(given, Mapping):
+            bad = {str(key): [_("This text holds characters that cannot be kept.")] for key, value in given.items()
+                   if not storable(value) or not storable(key)}  # fmt: skip
+            if bad:
+                raise ValidationError(bad)
+        return given
+
+
+def storable(value: Any) -> bool:
+    """Whether every text in ``value`` can be stored: no NUL, no lone surrogate."""
+    if isinstance(value, str):
+        return "\x00" not in value and not any("\ud800" <= one <= "\udfff" for one in value)
+    if isinstance(value, Mapping):
+        return all(storable(key) and storable(item) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return all(storable(item) for item in value)
+    return True
+
+
+class Money(base.Field[dict[str, Any]]):
+    """``{"amount": "1250", "asset": "USD"}``: an integer string in the asset's smallest unit.
+
+    Loads to ``{"amount": 1250, "asset": "USD"}``; dumps from such a mapping. Numbers are refused: JSON's are floats.
+    """
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else {"amount": str(value["amount"]), "asset": value["asset"]}
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, Any]:
+        if not isinstance(value, dict) or set(value) != {"amount", "asset"}:
+            raise ValidationError(_('Give {"amount": "1250", "asset": "USD"}.'))
+        amount, asset = value["amount"], value["asset"]
+        if not isinstance(amount, str) or not amount.isascii() or not amount.removeprefix("-").isdigit():
+            raise ValidationError(_("The amount is a whole number of the smallest unit, written as a string."))
+        if not isinstance(asset, str) or not 1 <= len(asset) <= 20:
+            raise ValidationError(_("Name the asset, such as USD."))
+        if len(amount) > 39 or abs(int(amount)) > BIGGEST:
+            raise ValidationError(_("The amount is too large."))
+        return {"amount": int(amount), "asset": asset}
+
+
+class Units(base.Field[int]):
+    """A whole number of units as a string on the wire."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return None if value is None else str(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not isinstance(value, str) or not value.isascii() or not value.removeprefix("-").isdigit():
+            raise ValidationError(_("Give a whole number as a string."))
+        if len(value) > 39:
+            raise ValidationError(_("The number is too large."))
+        return int(value)
+
+
+class Instant(base.AwareDateTime):
+    """A moment as RFC 3339; a time without an offset is refused."""
+
+    def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
+        return None if value is None else rfc3339(value)
+
+

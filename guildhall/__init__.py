@@ -1,0 +1,37 @@
+"""The public face of Guildhall: all that a plugin imports.
+
+Everything here keeps its name and meaning within a contract version; everything else may move.
+"""
+
+from core.actor import Actor
+from core.clock import now
+from core.audit.trail import record as audit
+from core.db import locks
+from core.db.base import (
+    Amount, Count, CreatedAt, Id, Instant, Json, LongText, Mapped, MemberRef, Model, ShortText, Slug, Units,
+    choice,
+)  # fmt: skip
+from core.errors import Conflict, DomainError, Forbidden, Invalid, Limit, NotFound, Unavailable
+from core.events.event import Event, StoredEvent, Subscriber
+from core.events.publish import publish
+from core.hooks import call, collect
+from core.hookspecs import Panel, hookimpl, hookspec
+from core.i18n import _
+from core.ids import new_id
+from core.jobs.job import Job, JobContext, Schedule
+from core.jobs.queue import enqueue
+from core.members import service as members
+from core.members.models import Member
+from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Widget
+from core.resource import Resource
+from core.settings import Settings
+from core.settings import read as read_settings
+
+__all__ = [
+    "Actor", "Amount", "Conflict", "Count", "CreatedAt", "DomainError", "Event", "Forbidden", "Gauge", "HealthCheck",
+    "Id", "Instant", "Invalid", "Job", "JobContext", "Json", "Limit", "LongText", "Mapped", "Member", "MemberRef",
+    "MenuItem", "Model", "NotFound", "Panel", "Permission", "Plugin", "Resource", "Role", "Schedule", "Settings",
+    "ShortText", "Slug", "StoredEvent", "Subscriber", "Unavailable", "Units", "Widget", "_", "audit", "call",
+    "choice", "collect", "enqueue", "hookimpl", "hookspec", "locks", "members", "new_id", "now", "publish",
+    "read_settings",
+]  # fmt: skip

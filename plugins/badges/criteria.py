@@ -1,0 +1,401 @@
+"""Criteria: a JSON tree of ``all``, ``any`` and ``not`` over leaves, such as
+
+    {"all": [{"type": "points.threshold", "value": 1000}, {"not": {"type": "badge.held", "badge": "legend"}}]}
+
+A tree is checked once (``parse``) and then read in four ways that must agree: a closure over a member's facts, an
+SQL condition over ``core_member``, the set of things it depends on, and an explanation with numbers.
+A place in a tree is a JSON pointer (RFC 6901); the whole tree is "".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import ColumnElement, and_, func, literal, not_, or_
+from sqlalchemy.orm import Session
+
+from guildhall import _
+
+from .errors import InvalidCriteria
+
+DEEPEST = 6
+MOST_LEAVES = 50
+FULL = 10_000  # basis points of progress
+
+Measured = int | str | bool | None
+Units38 = Annotated[int, Field(ge=1, lt=10**38)]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where leaves take their facts from: ``load(session, member_ids)`` answers one fact for each member.
+
+    Leaves that share a source share one load; it must do with a fixed number of statements.
+    """
+
+    name: str
+    load: Callable[[Session, Collection[UUID]], Mapping[UUID, Any]]
+
+
+Facts = Mapping[Source, Any]
+"""What is known of one member, by source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """One leaf told to a person. ``sentence`` is translatable and filled with ``params``.
+
+    ``remaining`` is how much is missing in the leaf's own unit, 0 when it is met, None when it is no amount.
+    """
+
+    actual: Measured
+    target: Measured
+    ok: bool
+    remaining: int | None
+    sentence: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The English sentence."""
+        return self.sentence.format(**self.params)
+
+
+class Leaf(BaseModel):
+    """A kind of criterion. Its fields are its parameters; pydantic checks them and gives their JSON Schema.
+
+    A subclass says what it measures (``actual``), when that is enough (``holds``), the same in SQL
+    (``sql``, ``actual_sql``; ``core_member`` is in scope, NULL must not occur), what it depends on, and how to
+    tell it to a person.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type_name: ClassVar[str]
+    label: ClassVar[str]
+    wanted: ClassVar[str]  # the condition as a sentence, filled with the parameters
+    source: ClassVar[Source]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as plain JSON; they fill ``wanted``."""
+        return self.model_dump(mode="json")
+
+    def actual(self, fact: Any) -> Measured:
+        """What this leaf measures, out of the fact that its source loaded; plain JSON."""
+        raise NotImplementedError
+
+    def holds(self, actual: Measured) -> bool:
+        """Whether ``actual`` is enough."""
+        raise NotImplementedError
+
+    def test(self, fact: Any) -> bool:
+        """Whether a member with this fact meets the leaf."""
+        return self.holds(self.actual(fact))
+
+    def sql(self) -> ColumnElement[bool]:
+        """``test`` as a condition over the ``core_member`` of the enclosing statement."""
+        raise NotImplementedError
+
+    def actual_sql(self) -> ColumnElement[Any]:
+        """``actual`` as a scalar over the ``core_member`` of the enclosing statement."""
+        raise NotImplementedError
+
+    def depends_on(self) -> frozenset[str]:
+        """Contribution types that can change the answer; ``*`` for any; ``badge:<slug>`` for another badge."""
+        raise NotImplementedError
+
+    def explain(self, actual: Measured) -> Explanation:
+        """``actual`` against the target."""
+        raise NotImplementedError
+
+    def check(self, session: Session) -> str | None:
+        """What is wrong with the parameters in this database, as a sentence; None when all is well."""
+        return None
+
+
+class AtLeast(Leaf):
+    """A leaf that counts something up to a target."""
+
+    sentence: ClassVar[str]
+
+    @property
+    def target(self) -> int:
+        raise NotImplementedError
+
+    def holds(self, actual: Measured) -> bool:
+        return isinstance(actual, int) and actual >= self.target
+
+    def explain(self, actual: Measured) -> Explanation:
+        count = int(actual or 0)
+        return Explanation(
+            actual=count, target=self.target, ok=self.holds(count), remaining=max(0, self.target - count),
+            sentence=self.sentence, params={**self.parameters, "actual": count, "target": self.target},
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """A node of an explained tree: ``kind`` is all, any, not or leaf; ``progress`` is in basis points."""
+
+    kind: str
+    place: str
+    ok: bool
+    progress: int
+    parts: tuple[Explained, ...] = ()
+    type: str = ""
+    label: str = ""
+    leaf: Explanation | None = None
+
+    def leaves(self) -> Iterator[Explained]:
+        """The leaves, in the order of the tree."""
+        if self.leaf:
+            yield self
+        for part in self.parts:
+            yield from part.leaves()
+
+
+Test = Callable[[Facts], bool]
+
+
+@dataclass(frozen=True)
+class Node:
+    """A checked part of a criteria tree, at ``place``."""
+
+    place: str
+
+    def closure(self) -> Test:
+        """A function of a member's facts, for the evaluator's fast path."""
+        raise NotImplementedError
+
+    def holds(self, measured: Mapping[str, Measured]) -> bool:
+        """Whether values stored by place (an award's ``facts``) meet the tree."""
+        raise NotImplementedError
+
+    def sql(self) -> ColumnElement[bool]:
+        """A condition over ``core_member``."""
+        raise NotImplementedError
+
+    def explain(self, facts: Facts) -> Explained:
+        raise NotImplementedError
+
+    def conditions(self) -> Iterator[Condition]:
+        """The leaves, in the order of the tree."""
+        raise NotImplementedError
+
+    def measure(self, facts: Facts) -> dict[str, Measured]:
+        """What each leaf measures, by place."""
+        return {one.place: one.leaf.actual(facts[one.leaf.source]) for one in self.conditions()}
+
+    def measure_sql(self) -> ColumnElement[Any]:
+        """``measure`` as JSONB over ``core_member``."""
+        pairs: list[ColumnElement[Any]] = []
+        for one in self.conditions():
+            pairs += [literal(one.place), one.leaf.actual_sql()]
+        return func.jsonb_build_object(*pairs)
+
+    def depends_on(self) -> frozenset[str]:
+        """Contribution types and badges (``badge:<slug>``) that can change the answer; ``*`` for any contribution."""
+        raise NotImplementedError
+
+    def monotone(self) -> bool:
+        """Whether it stays met once it is; with a ``not`` an award may depend on the moment."""
+        raise NotImplementedError
+
+    def sources(self) -> frozenset[Source]:
+        return frozenset(one.leaf.source for one in self.conditions())
+
+
+@dataclass(frozen=True)
+class Condition(Node):
+    leaf: Leaf
+
+    def closure(self) -> Test:
+        source, actual, holds = self.leaf.source, self.leaf.actual, self.leaf.holds
+        return lambda facts: holds(actual(facts[source]))
+
+    def holds(self, measured: Mapping[str, Measured]) -> bool:
+        return self.place in measured and self.leaf.holds(measured[self.place])
+
+    def sql(self) -> ColumnElement[bool]:
+        return self.leaf.sql()
+
+    def explain(self, facts: Facts) -> Explained:
+        told = self.leaf.explain(self.leaf.actual(facts[self.leaf.source]))
+        return Explained(
+            kind="leaf", place=self.place, ok=told.ok, progress=_progress(told), type=self.leaf.type_name,
+            label=self.leaf.label, leaf=told,
+        )  # fmt: skip
+
+    def conditions(self) -> Iterator[Condition]:
+        yield self
+
+    def depends_on(self) -> frozenset[str]:
+        return self.leaf.depends_on()
+
+    def monotone(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class Group(Node):
+    parts: tuple[Node, ...]
+
+    def conditions(self) -> Iterator[Condition]:
+        for part in self.parts:
+            yield from part.conditions()
+
+    def depends_on(self) -> frozenset[str]:
+        return frozenset[str]().union(*(part.depends_on() for part in self.parts))
+
+    def monotone(self) -> bool:
+        return all(part.monotone() for part in self.parts)
+
+
+class All(Group):
+    def closure(self) -> Test:
+        tests = [part.closure() for part in self.parts]
+        return lambda facts: all(test(facts) for test in tests)
+
+    def holds(self, measured: Mapping[str, Measured]) -> bool:
+        return all(part.holds(measured) for part in self.parts)
+
+    def sql(self) -> ColumnElement[bool]:
+        return and_(*(part.sql() for part in self.parts))
+
+    def explain(self, facts: Facts) -> Explained:
+        parts = tuple(part.explain(facts) for part in self.parts)
+        progress = sum(part.progress for part in parts) // len(parts)
+        return Explained(
+            kind="all", place=self.place, ok=all(part.ok for part in parts), progress=progress, parts=parts
+        )
+
+
+class Any_(Group):
+    def closure(self) -> Test:
+        tests = [part.closure() for part in self.parts]
+        return lambda facts: any(test(facts) for test in tests)
+
+    def holds(self, measured: Mapping[str, Measured]) -> bool:
+        return any(part.holds(measured) for part in self.parts)
+
+    def sql(self) -> ColumnElement[bool]:
+        return or_(*(part.sql() for part in self.parts))
+
+    def explain(self, facts: Facts) -> Explained:
+        parts = tuple(part.explain(facts) for part in self.parts)
+        progress = max(part.progress for part in parts)
+        return Explained(
+            kind="any", place=self.place, ok=any(part.ok for part in parts), progress=progress, parts=parts
+        )
+
+
+class Not(Group):
+    def depends_on(self) -> frozenset[str]:
+        """What is negated, and anything at all: it is met before any of that has happened."""
+        return super().depends_on() | {"*"}
+
+    def monotone(self) -> bool:
+        return False
+
+    def closure(self) -> Test:
+        test = self.parts[0].closure()
+        return lambda facts: not test(facts)
+
+    def holds(self, measured: Mapping[str, Measured]) -> bool:
+        return not self.parts[0].holds(measured)
+
+    def sql(self) -> ColumnElement[bool]:
+        return not_(self.parts[0].sql())
+
+    def explain(self, facts: Facts) -> Explained:
+        part = self.parts[0].explain(facts)
+        return Explained(
+            kind="not", place=self.place, ok=not part.ok, progress=0 if part.ok else FULL, parts=(part,)
+        )
+
+
+def parse(definition: Any, kinds: Mapping[str, type[Leaf]]) -> Node:
+    """Check criteria against the known kinds of leaves. Raises InvalidCriteria naming every mistake's place."""
+    problems: list[tuple[str, str]] = []
+    root = _parse(definition, "", 1, kinds, problems)
+    if not problems and root is not None:
+        leaves = sum(1 for _leaf in root.conditions())
+        if leaves > MOST_LEAVES:
+            problems.append(("", _("there are {n} conditions; at most {most} fit.").format(n=leaves, most=MOST_LEAVES)))
+    if problems or root is None:
+        raise invalid(problems)
+    return root
+
+
+def invalid(problems: Sequence[tuple[str, str]]) -> InvalidCriteria:
+    """The error for (place, problem) pairs."""
+    place, problem = problems[0]
+    told = [f"{place or '/'}: {problem}" for place, problem in problems]
+    return InvalidCriteria({"criteria": told}, place=place or "/", problem=problem)
+
+
+def _parse(
+    definition: Any, place: str, depth: int, kinds: Mapping[str, type[Leaf]], problems: list[tuple[str, str]]
+) -> Node | None:
+    if depth > DEEPEST:
+        problems.append((place, _("it is nested deeper than {most} levels.").format(most=DEEPEST)))
+    elif not isinstance(definition, dict):
+        problems.append((place, _("an object is needed: a condition with a type, or all, any or not.")))
+    elif "type" in definition:
+        return _leaf(definition, place, kinds, problems)
+    elif len(definition) != 1 or next(iter(definition)) not in ("all", "any", "not"):
+        problems.append((place, _("exactly one of type, all, any and not is needed.")))
+    else:
+        [(word, inner)] = definition.items()
+        if word == "not":
+            part = _parse(inner, f"{place}/not", depth + 1, kinds, problems)
+            return Not(place, (part,)) if part else None
+        if not isinstance(inner, list) or not inner:
+            problems.append((f"{place}/{word}", _("a list of at least one condition is needed.")))
+            return None
+        if len(inner) > MOST_LEAVES:
+            problems.append((f"{place}/{word}", _("at most {most} conditions fit.").format(most=MOST_LEAVES)))
+            return None
+        parts = [_parse(one, f"{place}/{word}/{i}", depth + 1, kinds, problems) for i, one in enumerate(inner)]
+        good = tuple(part for part in parts if part is not None)
+        if len(good) == len(parts):
+            return All(place, good) if word == "all" else Any_(place, good)
+    return None
+
+
+def _leaf(
+    definition: dict[str, Any], place: str, kinds: Mapping[str, type[Leaf]], problems: list[tuple[str, str]]
+) -> Condition | None:
+    name = definition["type"]
+    kind = kinds.get(name) if isinstance(name, str) else None
+    if kind is None:
+        known = ", ".join(sorted(kinds))
+        problems.append((f"{place}/type", _("{name} is no kind of condition; known are {known}.").format(name=name, known=known)))
+        return None
+    given = {key: value for key, value in definition.items() if key != "type"}
+    try:
+        return Condition(place, kind.model_validate_json(json.dumps(given), strict=True))
+    except ValidationError as problem:
+        for error in problem.errors():
+            where = "".join(f"/{_escape(str(part))}" for part in error["loc"])
+            problems.append((place + where, error["msg"][0].lower() + error["msg"][1:] + "."))
+    return None
+
+
+def _escape(part: str) -> str:
+    return part.replace("~", "~0").replace("/", "~1")
+
+
+def _progress(told: Explanation) -> int:
+    if told.ok:
+        return FULL
+    if told.remaining is None or not isinstance(told.target, int) or not isinstance(told.actual, int):
+        return 0
+    return min(FULL - 1, max(0, told.actual) * FULL // max(1, told.target))
+

@@ -1,0 +1,44 @@
+"""What badges add to other plugins' pages, and their own leaves by their own hook."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from core.hookspecs import Panel  # face
+from guildhall import Actor, _, hookimpl
+from plugins.contributions import Stage
+
+from . import queries
+from .criteria import Leaf
+from .leaves import LEAVES
+
+
+@hookimpl
+def badge_criteria() -> list[type[Leaf]]:
+    return LEAVES
+
+
+@hookimpl
+def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
+    """The badges that a contribution tipped."""
+    return [
+        Stage(
+            at=award.awarded_at, stage="badge", title=badge.name, detail=badge.description,
+            state="revoked" if award.revoked_at else "earned", icon=badge.icon,
+            url=f"/admin/badges/badge/{badge.slug}?member={award.member_id}",
+        )
+        for award, badge in queries.awarded_by(session, contribution_id)
+    ]  # fmt: skip
+
+
+@hookimpl
+def member_panels(session: Session, actor: Actor, member_id: UUID) -> Iterable[Panel]:
+    """The badges of a member, and the next ones."""
+    if not actor.can("badges:award:list"):
+        return []
+    held, near = queries.held_by(session, member_id), queries.nearest(session, member_id)
+    context = {"held": held, "nearest": near, "member_id": member_id}
+    return [Panel(title=_("Badges"), template="badges/member_panel.html", context=context, order=30)]

@@ -1,0 +1,90 @@
+"""Tables of badges: what can be earned, and who earned it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import mapped_column
+
+from guildhall import CreatedAt, Id, Instant, Json, LongText, Mapped, MemberRef, Model, ShortText, Slug
+
+CATEGORIES = ("Milestone", "Challenge", "Profile", "Special")
+VISIBILITIES = ("public", "hidden", "secret")
+SOURCES = ("evaluator", "recalculation", "manual")
+
+
+class Badge(Model):
+    """Something a member can earn once, and the criteria for it.
+
+    ``visibility``: *public* is shown to all; *hidden* is shown without its criteria until it is earned; *secret*
+    is not shown at all until it is earned. ``version`` counts changes of the criteria, ``revision`` changes of
+    anything, so that a process sees at a glance that what it compiled is old. A badge is never deleted.
+    """
+
+    __tablename__ = "badges_badge"
+    __table_args__ = (
+        CheckConstraint("level BETWEEN 1 AND 5", name="level"),
+        CheckConstraint(f"visibility IN {VISIBILITIES}", name="visibility"),
+        CheckConstraint("supply_limit > 0", name="supply_limit"),
+        CheckConstraint("active_from < active_until", name="window"),
+        CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug"),
+    )
+
+    id: Mapped[Id]
+    slug: Mapped[Slug] = mapped_column(unique=True)
+    name: Mapped[ShortText]
+    description: Mapped[LongText] = mapped_column(server_default="", default="")
+    category: Mapped[str] = mapped_column(String(40), server_default="Special", default="Special")
+    level: Mapped[int | None]
+    icon: Mapped[str] = mapped_column(String(40), server_default="award", default="award")
+    visibility: Mapped[str] = mapped_column(String(10), server_default="public", default="public")
+    criteria: Mapped[Json]
+    version: Mapped[int] = mapped_column(server_default="1", default=1)
+    revision: Mapped[int] = mapped_column(server_default="1", default=1, info={"audit": False})
+    enabled: Mapped[bool] = mapped_column(server_default="true", default=True)
+    active_from: Mapped[Instant | None]
+    active_until: Mapped[Instant | None]
+    supply_limit: Mapped[int | None]
+    created_at: Mapped[CreatedAt]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Award(Model):
+    """A badge in a member's hands. The row stays when an admin removes the badge, so it is not awarded again.
+
+    ``facts`` maps the place of each leaf in the criteria to what was measured there when it was awarded;
+    ``contribution_id`` is the contribution that tipped it (of a batch: the member's last one in it).
+    """
+
+    __tablename__ = "badges_award"
+    __table_args__ = (
+        UniqueConstraint("badge_id", "member_id"),
+        CheckConstraint(f"source IN {SOURCES}", name="source"),
+        CheckConstraint("(revoked_at IS NULL) = (revoke_reason IS NULL)", name="revoked"),
+        Index("ix_badges_award_member_held", "member_id", "badge_id", postgresql_where=text("revoked_at IS NULL")),
+        Index("ix_badges_award_awarded_at", "awarded_at"),
+        Index("ix_badges_award_badge_awarded", "badge_id", "awarded_at"),
+        Index(
+            "ix_badges_award_contribution_id", "contribution_id",
+            postgresql_where=text("contribution_id IS NOT NULL"),
+        ),
+    )  # fmt: skip
+
+    id: Mapped[Id]
+    badge_id: Mapped[UUID] = mapped_column(ForeignKey("badges_badge.id", ondelete="RESTRICT"))
+    member_id: Mapped[MemberRef]
+    badge_version: Mapped[int]
+    contribution_id: Mapped[UUID | None]
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"), default=dict)
+    source: Mapped[str] = mapped_column(String(16))
+    awarded_at: Mapped[CreatedAt]
+    awarded_by: Mapped[UUID | None]
+    reason: Mapped[str | None] = mapped_column(Text)
+    revoked_at: Mapped[Instant | None]
+    revoked_by: Mapped[UUID | None]
+    revoke_reason: Mapped[str | None] = mapped_column(Text)

@@ -1,0 +1,194 @@
+"""What admins do with badges: write them, give them by hand, take them away."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from core.audit.trail import record  # face
+from guildhall import Actor, Invalid, Member, NotFound, _, locks, new_id, now, publish
+
+from .catalogue import kinds, needed
+from .criteria import Node, invalid, parse
+from .errors import BadgeAlreadyHeld, BadgeNotFound, BadgeNotHeld, NotEligible
+from .evaluator import cascade, remaining
+from .events import BadgeAwarded, BadgeRevoked
+from .models import VISIBILITIES, Award, Badge
+
+SLUG = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
+LONGEST_REASON = 500
+
+
+def create_badge(session: Session, actor: Actor, values: dict[str, Any]) -> Badge:
+    """Write a new badge. Raises Invalid by field, InvalidCriteria. Nobody is awarded it before they contribute
+    again or the badge is recalculated."""
+    locks.advisory(session, "badges.edit")
+    _check_fields(values)
+    check_criteria(session, values.get("criteria"), slug=values.get("slug", ""))
+    badge = Badge(**values)
+    session.add(badge)
+    session.flush()
+    return badge
+
+
+def update_badge(session: Session, actor: Actor, badge: Badge, values: dict[str, Any]) -> Badge:
+    """Change a badge; new criteria are a new version, and what is held stays held. Raises as ``create_badge``."""
+    locks.advisory(session, "badges.edit")
+    session.refresh(badge, with_for_update={"key_share": True})
+    if values.get("slug", badge.slug) != badge.slug:
+        raise Invalid({"slug": [_("The slug cannot be changed: links and other badges' criteria use it.")]})
+    current = {key: getattr(badge, key) for key in ("active_from", "active_until")}
+    _check_fields({**current, **values})
+    if "criteria" in values and values["criteria"] != badge.criteria:
+        check_criteria(session, values["criteria"], slug=badge.slug)
+        badge.version += 1
+    for key, value in values.items():
+        setattr(badge, key, value)
+    badge.revision += 1
+    session.flush()
+    return badge
+
+
+def check_criteria(session: Session, definition: Any, *, slug: str = "") -> Node:
+    """Criteria as a checked tree. Raises InvalidCriteria with every mistake's place.
+
+    ``slug`` is the badge they are for: it must not need itself, not even by way of others.
+    """
+    known = kinds(session)
+    node = parse(definition, known)
+    problems = [
+        (one.place, problem) for one in node.conditions() if (problem := one.leaf.check(session)) is not None
+    ]
+    if not problems and slug in _reachable(session, node, known):
+        place = next((one.place for one in node.conditions() if f"badge:{slug}" in one.leaf.depends_on()), node.place)
+        problems.append((place, _("the badge {badge} would need itself.").format(badge=slug)))
+    if problems:
+        raise invalid(problems)
+    return node
+
+
+def award(session: Session, actor: Actor, *, slug: str, member_id: UUID, reason: str) -> Award:
+    """Give a badge by hand; one that was removed is given back. Cascades to badges that need it.
+
+    Raises BadgeNotFound, NotFound (no such member), Invalid (no reason), NotEligible, BadgeAlreadyHeld.
+    """
+    actor.require("badges:award:create")
+    reason = _reason(reason)
+    badge = find(session, slug)
+    if not locks.members(session, [member_id]):
+        raise NotFound()
+    member = session.get_one(Member, member_id, populate_existing=True)
+    at = now()
+    if member.status != "active":
+        raise NotEligible(reason=_("the account is {status}.").format(status=member.status))
+    begun = badge.active_from is None or badge.active_from <= at
+    if not badge.enabled or not begun or (badge.active_until is not None and at >= badge.active_until):
+        raise NotEligible(reason=_("the badge is not being awarded now."))
+    values = {"source": "manual", "awarded_at": at, "awarded_by": actor.member_id, "reason": reason}
+    restored = session.scalar(
+        update(Award)
+        .where(Award.badge_id == badge.id, Award.member_id == member_id, Award.revoked_at.is_not(None))
+        .values(**values, revoked_at=None, revoked_by=None, revoke_reason=None)
+        .returning(Award.id)
+    )
+    award_id = restored or _give(session, badge, member, values)
+    record(
+        session, actor, "badges.award.restored" if restored else "badges.award.given", subject_type="badges.award",
+        subject_id=award_id, changes={"badge": [None, slug], "member": [None, member_id]}, reason=reason,
+    )  # fmt: skip
+    publish(session, actor, BadgeAwarded(award_id=award_id, badge_id=badge.id, member_id=member_id))
+    cascade(session, actor, member_id=member_id, slug=slug)
+    return session.get_one(Award, award_id, populate_existing=True)
+
+
+def _give(session: Session, badge: Badge, member: Member, values: dict[str, Any]) -> UUID:
+    if badge.supply_limit is not None and remaining(session, badge.id) == 0:
+        held = select(Award.id).where(Award.badge_id == badge.id, Award.member_id == member.id)
+        if session.scalar(held) is None:
+            raise NotEligible(reason=_("all {n} of it have been awarded.").format(n=badge.supply_limit))
+    row = {"id": new_id(), "badge_id": badge.id, "member_id": member.id, "badge_version": badge.version, **values}
+    statement = insert(Award).values(row).on_conflict_do_nothing(index_elements=["badge_id", "member_id"])
+    award_id = session.scalar(statement.returning(Award.id))
+    if award_id is None:
+        raise BadgeAlreadyHeld(member=member.display_name, badge=badge.slug)
+    return award_id
+
+
+def revoke(session: Session, actor: Actor, *, slug: str, member_id: UUID, reason: str) -> Award:
+    """Take a badge away. The row stays with who, when and why, so that nothing awards it again by itself.
+
+    Only an admin does this; nothing else ever removes a badge. Raises BadgeNotFound, NotFound, Invalid, BadgeNotHeld.
+    """
+    actor.require("badges:award:revoke")
+    reason = _reason(reason)
+    badge = find(session, slug)
+    if not locks.members(session, [member_id]):
+        raise NotFound()
+    award_id = session.scalar(
+        update(Award)
+        .where(Award.badge_id == badge.id, Award.member_id == member_id, Award.revoked_at.is_(None))
+        .values(revoked_at=now(), revoked_by=actor.member_id, revoke_reason=reason)
+        .returning(Award.id)
+    )
+    if award_id is None:
+        name = session.get_one(Member, member_id).display_name
+        raise BadgeNotHeld(member=name, badge=slug)
+    record(
+        session, actor, "badges.award.revoked", subject_type="badges.award", subject_id=award_id,
+        changes={"badge": [slug, None], "member": [member_id, None]}, reason=reason,
+    )  # fmt: skip
+    publish(session, actor, BadgeRevoked(award_id=award_id, badge_id=badge.id, member_id=member_id))
+    return session.get_one(Award, award_id, populate_existing=True)
+
+
+def find(session: Session, slug: str) -> Badge:
+    """The badge with this slug. Raises BadgeNotFound."""
+    badge = session.scalar(select(Badge).where(Badge.slug == slug))
+    if badge is None:
+        raise BadgeNotFound(badge=slug)
+    return badge
+
+
+def _reason(reason: str) -> str:
+    reason = reason.strip()
+    if not 1 <= len(reason) <= LONGEST_REASON:
+        raise Invalid({"reason": [_("Give a reason of 1 to 500 characters; it is kept with the badge.")]})
+    return reason
+
+
+def _check_fields(values: dict[str, Any]) -> None:
+    problems: dict[str, list[str]] = {}
+    if "slug" in values and not (SLUG.match(values["slug"] or "") and len(values["slug"]) <= 80):
+        problems["slug"] = [_("Use lower-case letters, digits and single hyphens.")]
+    if values.get("level") is not None and not 1 <= values["level"] <= 5:
+        problems["level"] = [_("A level is 1 to 5, or none.")]
+    if values.get("visibility", "public") not in VISIBILITIES:
+        problems["visibility"] = [_("Choose public, hidden or secret.")]
+    if values.get("supply_limit") is not None and values["supply_limit"] < 1:
+        problems["supply_limit"] = [_("A limit is at least 1; leave it empty for none.")]
+    begin, end = values.get("active_from"), values.get("active_until")
+    if begin is not None and end is not None and begin >= end:
+        problems["active_until"] = [_("The end must come after the beginning.")]
+    if problems:
+        raise Invalid(problems)
+
+
+def _reachable(session: Session, node: Node, known: dict[str, Any]) -> set[str]:
+    """Every badge that ``node`` needs, at once or by way of others."""
+    found: set[str] = set()
+    todo = needed(node)
+    while todo:
+        found |= todo
+        further: set[str] = set()
+        for definition in session.scalars(select(Badge.criteria).where(Badge.slug.in_(sorted(todo)))):
+            try:
+                further |= needed(parse(definition, known))
+            except Invalid:  # one of a plugin that is off; it is not awarded either
+                continue
+        todo = further - found
+    return found

@@ -1,0 +1,94 @@
+"""Verify: the awards are what the criteria say, whichever way one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from guildhall import Member, now
+
+from .catalogue import Catalogue, Compiled, current
+from .criteria import Source
+from .evaluator import taken
+from .models import Award
+
+CHUNK = 1_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it must be. ``kind`` is missed, disagree, double, facts or broken."""
+
+    kind: str
+    badge: str
+    detail: str
+
+
+def verify(session: Session, progress: Callable[[int, int], None] = lambda done, total: None) -> Iterator[Finding]:
+    """Yield every finding. Reads one snapshot; call it first thing in a unit of work of its own.
+
+    Checks that the evaluator's closure and SQL agree on every active member and enabled badge, that nobody meets a
+    badge without having it, that no badge is held twice, and that the facts stored with an award meet the criteria
+    of its version. Deliveries still on their way show as missed.
+    """
+    session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    catalogue = current(session)
+    for slug, problem in catalogue.broken.items():
+        yield Finding("broken", slug, problem)
+    yield from _doubles(session)
+    yield from _stored_facts(session, catalogue)
+    total = session.scalar(select(func.count()).select_from(Member).where(Member.status == "active")) or 0
+    gone = {badge.id for badge in catalogue.badges if _exhausted(session, badge)}
+    after: UUID | None = None
+    done = 0
+    while members := _next(session, after):
+        yield from _members(session, catalogue, members, gone)
+        after, done = members[-1], done + len(members)
+        progress(done, total)
+
+
+def _exhausted(session: Session, badge: Compiled) -> bool:
+    return badge.supply_limit is not None and taken(session, badge.id) >= badge.supply_limit
+
+
+def _next(session: Session, after: UUID | None) -> list[UUID]:
+    query = select(Member.id).where(Member.status == "active").order_by(Member.id).limit(CHUNK)
+    return list(session.scalars(query if after is None else query.where(Member.id > after)))
+
+
+def _members(session: Session, catalogue: Catalogue, members: list[UUID], gone: set[UUID]) -> Iterator[Finding]:
+    badges = catalogue.badges
+    if not badges:
+        return
+    facts: dict[UUID, dict[Source, object]] = {member_id: {} for member_id in members}
+    for source in frozenset[Source]().union(*(badge.sources for badge in badges)):
+        for member_id, fact in source.load(session, members).items():
+            facts[member_id][source] = fact
+    had = set(session.execute(select(Award.member_id, Award.badge_id).where(Award.member_id.in_(members))).tuples())
+    at = now()
+    truths = (badge.node.sql().label(f"badge_{position}") for position, badge in enumerate(badges))
+    for member_id, *by_sql in session.execute(select(Member.id, *truths).where(Member.id.in_(members))):
+        for badge, held_in_sql in zip(badges, by_sql, strict=True):
+            if badge.test(facts[member_id]) != held_in_sql:
+                yield Finding("disagree", badge.slug, f"member {member_id}: SQL says {held_in_sql}")
+            elif held_in_sql and (member_id, badge.id) not in had and badge.active(at) and badge.id not in gone:
+                yield Finding("missed", badge.slug, f"member {member_id} meets it and has no award")
+
+
+def _doubles(session: Session) -> Iterator[Finding]:
+    query = select(Award.badge_id, Award.member_id).group_by(Award.badge_id, Award.member_id)
+    for badge_id, member_id in session.execute(query.having(func.count() > 1)):
+        yield Finding("double", str(badge_id), f"member {member_id} has more than one award")
+
+
+def _stored_facts(session: Session, catalogue: Catalogue) -> Iterator[Finding]:
+    for badge in catalogue.badges:
+        query = select(Award.id, Award.facts).where(Award.badge_id == badge.id, Award.badge_version == badge.version)
+        query = query.where(Award.source != "manual").execution_options(yield_per=CHUNK)
+        for award_id, facts in session.execute(query):
+            if not badge.node.holds(facts):
+                yield Finding("facts", badge.slug, f"award {award_id} was made on facts that do not meet it")

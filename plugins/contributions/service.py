@@ -1,0 +1,136 @@
+"""What can be done with contributions. Each function flushes, publishes, and never commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from core.settings import read as read_settings  # face
+from guildhall import Actor, publish
+
+from . import progress, rules
+from .errors import DuplicateEvent
+from .events import BatchRecorded, ContributionRecorded
+from .intake import Intake, NewContribution, Outcome
+from .milestones import request_reward
+from .models import Contribution, ContributionType
+from .settings import ContributionSettings
+
+CHUNK = 1000
+
+
+def record(
+    session: Session, actor: Actor, *, member_id: UUID, type: str, event_key: str | None = None,
+    occurred_at: datetime | None = None, details: Mapping[str, Any] | None = None, source: str = "system",
+    challenge_id: UUID | None = None, submission_id: UUID | None = None,
+) -> Contribution:  # fmt: skip
+    """Record one contribution of a member, once for each (``type``, ``event_key``).
+
+    Returns it ``counted``, or ``rejected`` with 0 points and ``reason`` ``limit:<window>`` when the type's limit is
+    reached: that one is kept so that a retry gets the same answer, therefore no FrequencyLimit is raised here.
+    Raises DuplicateEvent (``details``: the first one), InvalidContributionType, InvalidMetadata, InvalidEvent,
+    OccurredInFuture, OccurredTooLongAgo, MemberUnknown, ScoringError.
+    """
+    row = NewContribution(
+        member_id=member_id, type=type, event_key=event_key, occurred_at=occurred_at, details=details or {},
+        challenge_id=challenge_id, submission_id=submission_id,
+    )  # fmt: skip
+    intake = Intake(session, actor, source, read_settings(session, ContributionSettings))
+    intake.lock({member_id})
+    outcome = intake.take([row])[0]
+    if outcome.outcome == "invalid" and outcome.error:
+        raise outcome.error
+    contribution = session.get_one(Contribution, outcome.contribution_id)
+    if outcome.outcome == "duplicate":
+        raise DuplicateEvent(summary(contribution), type=contribution.type)
+    if outcome.outcome == "recorded":
+        publish(
+            session, actor,
+            ContributionRecorded(
+                contribution_id=contribution.id, member_id=member_id, type=contribution.type,
+                points=contribution.points,
+            ),
+        )  # fmt: skip
+    return contribution
+
+
+def record_many(
+    session: Session, actor: Actor, rows: Iterable[NewContribution], *, source: str = "import"
+) -> list[Outcome]:
+    """Record many contributions in the caller's transaction; one outcome for each line, none is raised.
+
+    Ends in the same state as ``record`` for each row in turn, but publishes one BatchRecorded for each 1,000.
+    """
+    rows = list(rows)
+    intake = Intake(session, actor, source, read_settings(session, ContributionSettings))
+    intake.lock({row.member_id for row in rows})
+    outcomes: list[Outcome] = []
+    for start in range(0, len(rows), CHUNK):
+        chunk = rows[start : start + CHUNK]
+        taken = intake.take(chunk)
+        outcomes += taken
+        _publish_batch(session, actor, chunk, taken)
+    return outcomes
+
+
+def _publish_batch(
+    session: Session, actor: Actor, rows: Sequence[NewContribution], outcomes: Sequence[Outcome]
+) -> None:
+    pairs = zip(rows, outcomes, strict=True)
+    recorded = [
+        (row, one.contribution_id) for row, one in pairs if one.outcome == "recorded" and one.contribution_id
+    ]
+    if recorded:
+        publish(
+            session, actor,
+            BatchRecorded(
+                contribution_ids=[contribution_id for _, contribution_id in recorded],
+                member_ids=sorted({row.member_id for row, _ in recorded}),
+                types=sorted({row.type for row, _ in recorded}),
+            ),
+        )  # fmt: skip
+
+
+def summary(contribution: Contribution) -> dict[str, Any]:
+    """A contribution as a JSON object, for error details and answers that are kept."""
+    return {
+        "id": str(contribution.id), "type": contribution.type, "event_key": contribution.event_key,
+        "points": contribution.points, "state": contribution.state, "reason": contribution.reason,
+        "occurred_at": contribution.occurred_at.isoformat().replace("+00:00", "Z"),
+    }  # fmt: skip
+
+
+def recalculate(session: Session, actor: Actor) -> int:
+    """Work out every member's progress anew from the contributions; returns the number of members."""
+    return progress.rebuild(session)
+
+
+def create_type(session: Session, actor: Actor, values: dict[str, Any]) -> ContributionType:
+    """A new type. Raises Invalid by field."""
+    rules.check(values)
+    row = ContributionType(**values)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def update_type(
+    session: Session, actor: Actor, record: ContributionType, values: dict[str, Any]
+) -> ContributionType:
+    """Change a type; its version goes up, and contributions recorded before keep theirs. Raises Invalid by field."""
+    rules.check(values)
+    for name, value in values.items():
+        setattr(record, name, value)
+    record.version += 1
+    session.flush()
+    return record
+
+
+__all__ = [
+    "NewContribution", "Outcome", "create_type", "recalculate", "record", "record_many", "request_reward", "summary",
+    "update_type",
+]  # fmt: skip

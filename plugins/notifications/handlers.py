@@ -1,0 +1,115 @@
+"""Reactions to events: tell the member in-app, and hand the mail to the mail server.
+
+Each is safe to run twice: a notice's reference is unique, and a mail that ended is not sent again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guildhall import Actor, Member, StoredEvent, read_settings
+from plugins.badges import Badge
+from plugins.contributions import Contribution
+from plugins.wallet import shown
+
+from . import mail, queries, service
+from .service import notify
+from .settings import NotificationSettings
+
+
+def tell_badge(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
+    """On ``badges.badge.awarded``; a quiet award stays in-app."""
+    for event in events:
+        award = event.payload
+        badge = session.get(Badge, award.badge_id)
+        params = {
+            "badge": badge.name if badge else "",
+            "badge_id": award.badge_id,
+            "award_id": award.award_id,
+        }
+        notify(
+            session, _because(actor, event), member_id=award.member_id, kind="badge_awarded",
+            params=_with_contribution(params, award.contribution_id), reference=f"badges.award:{award.award_id}",
+            mail=not award.quiet,
+        )  # fmt: skip
+
+
+def tell_milestone(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
+    """On ``contributions.milestone.reached``; one that an import reached stays in-app."""
+    for event in events:
+        reached = event.payload
+        notify(
+            session, _because(actor, event), member_id=reached.member_id, kind="milestone_reached",
+            params={"threshold": reached.threshold, "milestone_id": reached.milestone_id},
+            reference=f"contributions.milestone:{reached.milestone_id}:{reached.member_id}",
+            mail=not reached.quiet,
+        )  # fmt: skip
+
+
+def tell_reward(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
+    """On ``wallet.reward.paid``; one for an imported contribution stays in-app."""
+    for event in events:
+        paid = event.payload
+        params = {"amount": shown(session, paid.amount, paid.asset), "reward_id": paid.reward_id}
+        notify(
+            session, _because(actor, event), member_id=paid.member_id, kind="reward_paid",
+            params=_with_contribution(params, paid.contribution_id), reference=f"wallet.reward:{paid.reward_id}",
+            mail=not _imported(session, paid.contribution_id),
+        )  # fmt: skip
+
+
+def send_mail(
+    unit_of_work: Callable[[], AbstractContextManager[Session]], actor: Actor, event: StoredEvent
+) -> None:
+    """On ``notifications.notification.created``: mail it, where there is a mail server and an address.
+
+    At least once: after a crash between the sending and its record the mail goes out again under the same
+    Message-ID. A mail that is refused for good is kept with its reason and not tried again.
+    """
+    if not event.payload.mail:
+        return
+    with unit_of_work() as session:
+        config, settings = session.info["config"], read_settings(session, NotificationSettings)
+        notice = service.mailable(session, event.payload.notification_id)
+        member = session.get(Member, event.payload.member_id)
+        if not (
+            config.smtp_url
+            and settings.mail
+            and notice
+            and member
+            and member.email
+            and member.status == "active"
+        ):
+            return
+        notice = queries.shown(session, [notice])[0]
+    try:
+        message = mail.compose(
+            notice, member, sender=config.mail_from, sender_name=settings.sender_name, site=config.url
+        )
+        mail.send(mail.Server.from_url(config.smtp_url), message)
+    except mail.MailUnusable as problem:
+        with unit_of_work() as session:
+            service.mail_refused(session, notice.id, str(problem))
+        return
+    with unit_of_work() as session:
+        service.mail_accepted(session, notice.id)
+
+
+def _because(actor: Actor, event: StoredEvent) -> Actor:
+    """A batch holds events of many causes; each notice belongs to its own."""
+    return actor.caused_by(event.id, event.correlation_id)
+
+
+def _with_contribution(params: dict[str, object], contribution_id: UUID | None) -> dict[str, object]:
+    return {**params, "contribution_id": contribution_id} if contribution_id else params
+
+
+def _imported(session: Session, contribution_id: UUID | None) -> bool:
+    """Whether a contribution came from an import, which never mails."""
+    source = select(Contribution.source).where(Contribution.id == contribution_id)
+    return contribution_id is not None and session.scalar(source) == "import"

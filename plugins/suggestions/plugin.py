@@ -1,0 +1,35 @@
+"""A suggestion box: members suggest, moderators answer, and every author is thanked."""
+
+from pydantic import Field
+
+from guildhall import (
+    Id, LongText, Mapped, MemberRef, Model, Plugin, Resource, Role, Settings, ShortText, Subscriber, _, choice, read_settings,
+)  # fmt: skip
+from plugins.notifications import notify
+
+
+class Suggestion(Model):
+    __tablename__ = "suggestions_suggestion"
+    id: Mapped[Id]
+    author_id: Mapped[MemberRef]
+    title: Mapped[ShortText]
+    body: Mapped[LongText]
+    status: Mapped[str] = choice("new", "planned", "done", "declined", default="new")
+
+
+class Box(Settings):
+    thank_authors: bool = Field(True, description=_("Thank members for their suggestions."))
+
+
+def thank(session, actor, event):
+    if read_settings(session, Box).thank_authors:
+        author = session.get(Suggestion, event.payload.id).author_id
+        notify(session, actor, member_id=author, kind="suggestion_thanks", reference=f"{event.id}")
+
+
+plugin = Plugin(
+    "suggestions", version="0.1.0", label=_("Suggestions"), requires={"notifications": ">=0.1"},
+    resources=[Resource(Suggestion, owner="author_id", search=("title",), filters=("status",))],
+    settings=Box, subscribers=[Subscriber(event="suggestions.suggestion.created", handler=thank)],
+    roles=[Role("User", ("suggestions:*:create",)), Role("Moderator", ("suggestions:*:*",))],
+)  # fmt: skip

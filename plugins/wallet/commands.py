@@ -1,0 +1,78 @@
+"""``guildhall wallet …`` and its alias ``guildhall ledger …``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from guildhall import Actor, DomainError
+
+from . import queries, service
+from .units import decimal, shown
+from .verify import labels
+from .verify import verify as prove
+
+
+@click.group("wallet")
+def wallet() -> None:
+    """Accounts, transfers and the proof of the ledger."""
+
+
+@click.group("ledger")
+def ledger() -> None:
+    """The ledger: the same as ``guildhall wallet``."""
+
+
+@click.command("verify")
+@click.pass_obj
+def verify(platform: Any) -> None:
+    """Prove every invariant of the ledger; ends with 1 when one is broken."""
+    console = Console()
+    with platform.unit_of_work(Actor.system("wallet verify")) as session:
+        found = {finding.check: finding for finding in prove(session)}
+        held = queries.circulation(session)
+    table = Table(title="Ledger", title_justify="left")
+    table.add_column("Check")
+    table.add_column("Result")
+    table.add_column("First broken row", overflow="fold")
+    for name, label in labels().items():
+        finding = found.get(name)
+        if finding:
+            table.add_row(label, f"[red]{finding.count} broken", f"{finding.subject} {finding.detail}")
+        else:
+            table.add_row(label, "[green]holds", "")
+    console.print(table)
+    for row in held:
+        issued, house, members = (decimal(units, row.scale) for units in (row.issued, row.house, row.members))
+        console.print(f"{row.asset}: {issued} issued, {house} kept by the house, {members} in circulation")
+    if found:
+        sys.exit(1)
+
+
+@wallet.command("fund")
+@click.option("--amount", type=int, required=True, help="In the asset's smallest unit.")
+@click.option("--asset", default="POINTS", show_default=True)
+@click.option("--reason", default="Funded by command", show_default=True)
+@click.pass_obj
+def fund(platform: Any, amount: int, asset: str, reason: str) -> None:
+    """Issue units into the reward fund and pay the rewards that wait for it."""
+    actor = Actor.system("wallet fund")
+    try:
+        with platform.unit_of_work(actor) as session:
+            funding = service.fund_rewards(session, actor, amount=amount, asset=asset, reason=reason)
+            left = queries.reward_fund(session, asset)
+            issued, held = shown(session, amount, asset), shown(session, left.balance, asset)
+    except DomainError as problem:
+        raise click.ClickException(problem.message) from None
+    click.echo(
+        f"Issued {issued}; {funding.paid} waiting rewards were paid. "
+        f"The fund holds {held}, {left.waiting} rewards still wait."
+    )
+
+
+wallet.add_command(verify)
+ledger.add_command(verify)

@@ -1,0 +1,178 @@
+"""Transfers: money moves here and nowhere else, in one statement each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select, text
+from sqlalchemy.orm import Session
+
+from guildhall import Actor, DomainError, Event, new_id, now, publish
+
+from .. import errors
+from ..events import BalanceChanged
+from ..models import Account
+from ..units import shown
+from .accounts import LONGEST_REASON, open_account, open_accounts, require_reason
+
+BIGGEST = 10**38
+
+_POST = text("""
+    SELECT * FROM wallet_post(
+        :id, :source, :destination, CAST(:amount AS numeric), CAST(:asset AS text), :kind, :reason, :actor,
+        CAST(:reference AS text), CAST(:contribution_id AS uuid), :correlation_id, CAST(:link_id AS uuid),
+        CAST(:reverses AS uuid), :at)
+""")
+_LEGS = text("SELECT account_id, amount FROM wallet_entry WHERE transfer_id = :id ORDER BY amount")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a transfer did. ``amount`` in the asset's smallest unit; ``replayed`` when its reference had moved before.
+
+    The balances are those right after the transfer.
+    """
+
+    id: UUID
+    source: UUID
+    destination: UUID
+    amount: int
+    asset: str
+    source_balance: int
+    destination_balance: int
+    recorded_at: datetime
+    replayed: bool
+
+
+def transfer(
+    session: Session, actor: Actor, *, source: UUID, destination: UUID, amount: int, kind: str,
+    asset: str | None = None, reason: str = "", reference: str | None = None, contribution_id: UUID | None = None,
+    link_id: UUID | None = None, reverses: UUID | None = None,
+) -> Receipt:  # fmt: skip
+    """Move ``amount`` smallest units from account ``source`` to ``destination``, in one statement.
+
+    ``reference`` is unique for all time: the same transfer again moves nothing and returns the first receipt.
+    A transaction with several transfers calls ``lock_accounts`` for all of them first. Raises AmountNotPositive,
+    SameAccount, ReasonRefused, UnknownAccount, AssetMismatch, InsufficientFunds, WalletFrozen, WalletClosed, ReferenceTaken (the
+    reference is of a different transfer), AlreadyReversed.
+    """
+    receipt, events = post(
+        session, actor, source=source, destination=destination, amount=amount, kind=kind, asset=asset, reason=reason,
+        reference=reference, contribution_id=contribution_id, link_id=link_id, reverses=reverses,
+    )  # fmt: skip
+    publish(session, actor, *events)
+    return receipt
+
+
+def post(
+    session: Session, actor: Actor, *, source: UUID, destination: UUID, amount: int, kind: str,
+    asset: str | None = None, reason: str = "", reference: str | None = None, contribution_id: UUID | None = None,
+    link_id: UUID | None = None, reverses: UUID | None = None,
+) -> tuple[Receipt, list[Event]]:  # fmt: skip
+    """As ``transfer``, but returns the events for the caller to publish together with others."""
+    if type(amount) is not int or not 0 < amount < BIGGEST:
+        raise errors.AmountNotPositive(amount=amount)
+    if source == destination:
+        raise errors.SameAccount()
+    if len(reason) > LONGEST_REASON or "\0" in reason:
+        raise errors.ReasonRefused()
+    values = {
+        "id": new_id(), "source": source, "destination": destination, "amount": amount, "asset": asset, "kind": kind,
+        "reason": reason, "actor": name_of(actor), "reference": reference, "contribution_id": contribution_id,
+        "correlation_id": actor.correlation_id, "link_id": link_id, "reverses": reverses, "at": now(),
+    }  # fmt: skip
+    row = session.execute(_POST, values).mappings().one()
+    if row["outcome"] not in ("posted", "replayed"):
+        raise _refusal(session, row, amount=amount, asset=asset, reference=reference)
+    receipt = Receipt(
+        id=row["transfer"], source=source, destination=destination, amount=amount, asset=row["source_asset"],
+        source_balance=int(row["source_balance"]), destination_balance=int(row["destination_balance"]),
+        recorded_at=row["moment"], replayed=row["outcome"] == "replayed",
+    )  # fmt: skip
+    touched = () if receipt.replayed else ((source, row["source_member"]), (destination, row["destination_member"]))
+    return receipt, [
+        BalanceChanged(account_id=account, member_id=member, asset=receipt.asset, transfer_id=receipt.id)
+        for account, member in touched
+        if member is not None
+    ]
+
+
+def _refusal(
+    session: Session, row: RowMapping, *, amount: int, asset: str | None, reference: str | None
+) -> DomainError:
+    """The error behind an outcome of ``wallet_post``."""
+
+    def units(number: int) -> str:
+        return shown(session, int(number), row["source_asset"])
+
+    match row["outcome"]:
+        case "missing":
+            return errors.UnknownAccount()
+        case "asset_mismatch":
+            wanted = asset or row["source_asset"]
+            return errors.AssetMismatch(
+                asset=wanted, source=row["source_asset"], destination=row["destination_asset"]
+            )
+        case "closed":
+            return errors.WalletClosed(needed=units(amount))
+        case "frozen":
+            return errors.WalletFrozen(needed=units(amount))
+        case "insufficient":
+            return errors.InsufficientFunds(available=units(row["available"]), needed=units(amount))
+        case "reference_taken":
+            return errors.ReferenceTaken(reference=reference)
+        case "already_reversed":
+            return errors.AlreadyReversed()
+    raise AssertionError(f"wallet_post answered {row['outcome']}")
+
+
+def reverse(session: Session, actor: Actor, *, transfer_id: UUID, reason: str) -> Receipt:
+    """Move a transfer's amount back, once. Raises UnknownAccount, ReasonRefused, AlreadyReversed and as ``transfer``."""
+    require_reason(reason)
+    legs = session.execute(_LEGS, {"id": transfer_id}).all()
+    if len(legs) != 2:
+        raise errors.UnknownAccount()
+    (source, _minus), (destination, amount) = legs
+    return transfer(
+        session, actor, source=destination, destination=source, amount=int(amount), kind="reversal", reason=reason,
+        reverses=transfer_id,
+    )  # fmt: skip
+
+
+def pay_member(
+    session: Session, actor: Actor, *, to_member: UUID, amount: int, asset: str, note: str = ""
+) -> Receipt:
+    """Pay another member from the actor's own wallet. Raises as ``transfer``, UnknownAsset, UnknownMember."""
+    assert actor.member_id is not None
+    if to_member == actor.member_id:
+        raise errors.SameAccount()
+    keys = (asset, "member", actor.member_id), (asset, "member", to_member)
+    accounts = open_accounts(session, keys)
+    return transfer(
+        session, actor, source=accounts[keys[0]], destination=accounts[keys[1]], amount=amount, asset=asset,
+        kind="transfer", reason=note,
+    )  # fmt: skip
+
+
+def issue(
+    session: Session, actor: Actor, *, destination: UUID, amount: int, reason: str, reference: str | None = None
+) -> Receipt:
+    """Bring new units of the destination's asset into being: issuance goes further below zero by as much.
+
+    Raises ReasonRefused, UnknownAccount and as ``transfer``.
+    """
+    require_reason(reason)
+    asset = session.scalar(select(Account.asset).where(Account.id == destination))
+    if asset is None:
+        raise errors.UnknownAccount()
+    return transfer(
+        session, actor, source=open_account(session, asset=asset, purpose="issuance"), destination=destination,
+        amount=amount, kind="issue", reason=reason, reference=reference,
+    )  # fmt: skip
+
+
+def name_of(actor: Actor) -> str:
+    """Who made a transfer, without personal data."""
+    return f"member:{actor.member_id}" if actor.member_id else f"{actor.kind}:{actor.name}"[:160]

@@ -1,0 +1,21 @@
+"""Amounts as people write them: whole numbers of the smallest unit, shown with the asset's decimals."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from .models import Asset
+
+
+def decimal(amount: int, scale: int) -> str:
+    """``1250`` at scale 2 as ``12.50``."""
+    digits = str(abs(amount)).rjust(scale + 1, "0")
+    whole, fraction = (digits[:-scale], "." + digits[-scale:]) if scale else (digits, "")
+    return ("-" if amount < 0 else "") + f"{int(whole):,}" + fraction
+
+
+def shown(session: Session, amount: int, asset: str) -> str:
+    """``amount`` smallest units with the asset's decimals and code: ``12.50 USD``."""
+    scale = session.scalar(select(Asset.scale).where(Asset.code == asset)) or 0
+    return f"{decimal(amount, scale)} {asset}"

@@ -1,0 +1,158 @@
+"""Prove the ledger: every invariant as a question to the tables, and the digest chain computed anew.
+
+Each question is one statement and thus one snapshot, so that it may run while money moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from guildhall import _
+
+from . import chain
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A broken invariant: its name, the first row that breaks it, what is wrong, and how many rows break it."""
+
+    check: str
+    subject: str
+    detail: str
+    count: int
+
+
+# Each returns (subject, detail, order) of every row that breaks the rule; the first by ``place`` is reported.
+CHECKS: dict[str, tuple[str, str]] = {
+    "balanced": (
+        _("Every transfer sums to zero in each asset"),
+        """
+        SELECT 'transfer ' || e.transfer_id AS subject, format('sums to %s %s', sum(e.amount), a.asset) AS detail,
+            min(e.recorded_at)::text || e.transfer_id AS place
+        FROM wallet_entry e JOIN wallet_account a ON a.id = e.account_id
+        GROUP BY e.transfer_id, a.asset HAVING sum(e.amount) <> 0
+        """,
+    ),
+    "complete": (
+        _("Every transfer has its entries"),
+        """
+        SELECT 'transfer ' || t.id AS subject, 'has no entries' AS detail, t.id::text AS place
+        FROM wallet_transfer t WHERE NOT EXISTS (SELECT FROM wallet_entry e WHERE e.transfer_id = t.id)
+        """,
+    ),
+    "gapless": (
+        _("Every account's entries are numbered without a gap"),
+        """
+        SELECT 'account ' || a.id AS subject,
+            format('has %s entries up to number %s, but counts %s', count(e.version), coalesce(max(e.version), 0),
+                a.version) AS detail, a.id::text AS place
+        FROM wallet_account a LEFT JOIN wallet_entry e ON e.account_id = a.id
+        GROUP BY a.id HAVING count(e.version) <> a.version OR coalesce(max(e.version), 0) <> a.version
+        """,
+    ),
+    "running": (
+        _("Every entry carries the balance on"),
+        """
+        SELECT format('entry %s of account %s', version, account_id) AS subject,
+            format('says %s, but the entries until there sum to %s', balance_after, should) AS detail,
+            account_id::text || lpad(version::text, 19, '0') AS place
+        FROM (SELECT *, sum(amount) OVER (PARTITION BY account_id ORDER BY version) AS should FROM wallet_entry) e
+        WHERE balance_after <> should
+        """,
+    ),
+    "posted": (
+        _("Every balance is the sum of its entries"),
+        """
+        SELECT 'account ' || a.id AS subject,
+            format('shows %s, but its entries sum to %s', a.posted, coalesce(sum(e.amount), 0)) AS detail,
+            a.id::text AS place
+        FROM wallet_account a LEFT JOIN wallet_entry e ON e.account_id = a.id
+        GROUP BY a.id HAVING a.posted <> coalesce(sum(e.amount), 0)
+        """,
+    ),
+    "floor": (
+        _("No account is below its floor"),
+        """
+        SELECT 'account ' || id AS subject, format('has %s, of which %s are held', posted, held) AS detail,
+            id::text AS place
+        FROM wallet_account WHERE held < 0 OR floor = 'zero' AND posted - held < 0
+        """,
+    ),
+    "circulation": (
+        _("What was issued is what is there"),
+        """
+        SELECT 'asset ' || asset AS subject, format('its accounts sum to %s instead of 0', sum(posted)) AS detail,
+            asset::text AS place
+        FROM wallet_account GROUP BY asset HAVING sum(posted) <> 0
+        """,
+    ),
+    "rewards": (
+        _("Every paid reward has its one transfer, and every waiting one none"),
+        """
+        SELECT 'reward ' || r.id AS subject,
+            format('is %s, with %s payments of %s to its member', r.state, count(e.version), r.amount) AS detail,
+            r.id::text AS place
+        FROM wallet_reward r
+        LEFT JOIN wallet_transfer t ON t.reference = 'reward:' || r.id AND (r.state = 'pending' OR t.id = r.transfer_id)
+        LEFT JOIN (wallet_entry e JOIN wallet_account a ON a.id = e.account_id)
+            ON e.transfer_id = t.id AND e.amount = r.amount AND a.member_id = r.member_id AND a.asset = r.asset
+        GROUP BY r.id HAVING count(e.version) <> CASE r.state WHEN 'paid' THEN 1 ELSE 0 END
+        """,
+    ),
+}
+CHAIN = _("Every entry's digest follows from the one before it")
+
+_CHAIN = text("""
+    SELECT a.id AS account_id, a.tip, a.version AS last, e.version, e.transfer_id, e.amount, e.balance_after, e.digest,
+        e.recorded_at, t.kind, t.reason, t.reference
+    FROM wallet_account a
+    LEFT JOIN wallet_entry e ON e.account_id = a.id LEFT JOIN wallet_transfer t ON t.id = e.transfer_id
+    ORDER BY a.id, e.version
+""")
+
+
+def verify(session: Session) -> list[Finding]:
+    """What is wrong with the ledger; an empty list when nothing is. Reads every entry."""
+    findings = []
+    for name, (_label, query) in CHECKS.items():
+        first = f"SELECT *, count(*) OVER () AS count FROM ({query}) broken ORDER BY place LIMIT 1"
+        row = session.execute(text(first)).mappings().first()
+        if row:
+            findings.append(Finding(name, row["subject"], row["detail"], row["count"]))
+    broken = list(_broken_links(session))
+    if broken:
+        findings.append(Finding("chain", *broken[0], len(broken)))
+    return findings
+
+
+def labels() -> dict[str, str]:
+    """What each check proves, by its name."""
+    return {**{name: label for name, (label, _query) in CHECKS.items()}, "chain": CHAIN}
+
+
+def _broken_links(session: Session) -> Iterator[tuple[str, str]]:
+    """The first broken entry of each account, and tips that are not the last digest."""
+    account, previous, tip, broken = None, b"", b"", False
+    rows = session.execute(_CHAIN, execution_options={"yield_per": 1000})
+    for row in rows:
+        if row.account_id != account:
+            if account and not broken and previous != tip:
+                yield f"account {account}", "its tip is not the digest of its last entry"
+            account, previous, tip, broken = row.account_id, b"", bytes(row.tip), False
+        if row.version is None or broken:
+            continue
+        due = chain.digest(
+            previous, account_id=row.account_id, version=row.version, transfer_id=row.transfer_id,
+            amount=int(row.amount), balance_after=int(row.balance_after), recorded_at=row.recorded_at, kind=row.kind,
+            reason=row.reason, reference=row.reference,
+        )  # fmt: skip
+        previous = bytes(row.digest)
+        if previous != due:
+            broken = True
+            yield f"entry {row.version} of account {account}", "its digest does not follow from its content"
+    if account and not broken and previous != tip:
+        yield f"account {account}", "its tip is not the digest of its last entry"

@@ -1,0 +1,134 @@
+"""Fixtures: a real PostgreSQL 18 and Redis for the run, a migrated template, a database for each test that commits.
+
+- ``platform``: everything loaded on a fresh database; commit as you like.
+- ``session``: a session on a shared clean database that is rolled back; for services that only flush.
+- ``app`` and ``client``: the web application on the database of ``platform``.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from config import Config
+from core.actor import Actor
+from core.platform import Platform
+
+CLUSTER = "GUILDHALL_TEST_CLUSTER"
+_running: list[AbstractContextManager[Any]] = []
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the cluster once, in the process that steers; workers find it in the environment."""
+    if hasattr(config, "workerinput") or CLUSTER in os.environ or config.option.collectonly:
+        return
+    from core.runtime.engines import engines
+
+    home = Path(tempfile.mkdtemp(prefix="guildhall-test-"))
+    manager = engines(Config(home=home, secret_key="x" * 40), throwaway=True)
+    database_url, redis_url = manager.__enter__()
+    _running.append(manager)
+    os.environ[CLUSTER] = f"{database_url} {redis_url}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    while _running:
+        _running.pop().__exit__(None, None, None)
+        os.environ.pop(CLUSTER, None)
+
+
+class Cluster:
+    """The run's engines, with one set of databases and one Redis database for this worker."""
+
+    def __init__(self, worker: str) -> None:
+        database_url, redis_url = os.environ[CLUSTER].split()
+        number = 0 if worker == "master" else int(worker.removeprefix("gw"))
+        self.worker = worker
+        self.url = sa.make_url(database_url)
+        self.redis_url = f"{redis_url}?db={number % 16}"
+        self.admin = sa.create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+    def database(self, name: str) -> str:
+        return self.url.set(database=name).render_as_string(hide_password=False)
+
+    def template(self) -> str:
+        """The migrated template, made by whichever worker comes first."""
+        with self.admin.connect() as connection:
+            connection.execute(sa.text("SELECT pg_advisory_lock(815)"))
+            exists = connection.scalar(sa.text("SELECT 1 FROM pg_database WHERE datname = 'template_guildhall'"))
+            if not exists:
+                connection.execute(sa.text("CREATE DATABASE building_template"))
+                platform = Platform(test_config(), self.database("building_template"), None)
+                platform.upgrade()
+                platform.database.dispose()
+                connection.execute(sa.text("ALTER DATABASE building_template RENAME TO template_guildhall"))
+            connection.execute(sa.text("SELECT pg_advisory_unlock(815)"))
+        return "template_guildhall"
+
+    def fresh(self, kind: str) -> str:
+        """A new copy of the template; returns its URL."""
+        template, name = self.template(), f"{kind}_{self.worker}"
+        with self.admin.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        return self.database(name)
+
+
+def test_config(**changes: Any) -> Config:
+    values = {"secret_key": "test-secret-" + "x" * 40, "home": Path(tempfile.gettempdir()) / "guildhall-test-home"}
+    return Config(**{**values, **changes})
+
+
+test_config.__test__ = False  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def cluster(worker_id: str) -> Cluster:
+    return Cluster(worker_id)
+
+
+@pytest.fixture
+def platform(cluster: Cluster) -> Iterator[Platform]:
+    platform = Platform(test_config(), cluster.fresh("live"), cluster.redis_url)
+    assert platform.bell is not None
+    platform.bell.client.flushdb()
+    yield platform
+    platform.database.dispose()
+
+
+@pytest.fixture(scope="session")
+def clean_platform(cluster: Cluster) -> Iterator[Platform]:
+    platform = Platform(test_config(), cluster.fresh("clean"), None)
+    yield platform
+    platform.database.dispose()
+
+
+@pytest.fixture
+def session(clean_platform: Platform, system: Actor) -> Iterator[Session]:
+    """A session whose work is undone at the end of the test."""
+    from core.db.session import _current
+
+    with clean_platform.database.engine.connect() as connection:
+        outer = connection.begin()
+        session = Session(
+            connection, expire_on_commit=False, join_transaction_mode="create_savepoint",
+            info={**clean_platform.database.info, "actor": system},
+        )  # fmt: skip
+        token = _current.set(session)
+        yield session
+        _current.reset(token)
+        session.close()
+        outer.rollback()
+
+
+@pytest.fixture
+def system() -> Actor:
+    return Actor.system("test")

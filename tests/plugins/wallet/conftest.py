@@ -1,0 +1,47 @@
+"""A small house: funded members, and helpers that read the ledger afresh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+import core.fab.tables  # members refer to the account table
+from core.actor import Actor
+from core.ids import new_id
+from core.members.models import Member
+from plugins.wallet import service
+
+SYSTEM = Actor.system("test")
+
+
+def new_member(session: Session, name: str = "Ada") -> UUID:
+    member = Member(id=new_id(), display_name=name)
+    session.add(member)
+    session.flush()
+    return member.id
+
+
+def new_wallet(session: Session, amount: int = 0, asset: str = "POINTS") -> UUID:
+    """A new member's wallet that holds ``amount``."""
+    account = service.open_account(session, asset=asset, member_id=new_member(session))
+    if amount:
+        service.issue(session, SYSTEM, destination=account, amount=amount, reason="test")
+    return account
+
+
+def balance(session: Session, account: UUID) -> int:
+    return int(session.scalar(text("SELECT posted FROM wallet_account WHERE id = :id"), {"id": account}))
+
+
+def count(session: Session, table: str) -> int:
+    return int(session.scalar(text(f"SELECT count(*) FROM {table}")) or 0)
+
+
+@pytest.fixture
+def wallet(session: Session) -> Callable[..., UUID]:
+    """Make wallets in the rolled-back session."""
+    return lambda amount=0, asset="POINTS": new_wallet(session, amount, asset)
