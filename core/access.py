@@ -19,9 +19,7 @@ ROLES = ("User", "Moderator", "Admin", "Service")
 
 user_role = table("ab_user_role", column("id"), column("user_id"), column("role_id"))
 role = table("ab_role", column("id"), column("name"))
-permission_view_role = table(
-    "ab_permission_view_role", column("id"), column("permission_view_id"), column("role_id")
-)
+permission_view_role = table("ab_permission_view_role", column("id"), column("permission_view_id"), column("role_id"))
 permission_view = table("ab_permission_view", column("id"), column("permission_id"), column("view_menu_id"))
 permission = table("ab_permission", column("id"), column("name"))
 view_menu = table("ab_view_menu", column("id"), column("name"))
@@ -115,7 +113,7 @@ def sync(session: Session, known: Iterable[str], grants: Mapping[str, Iterable[s
         views = _ids_by_name(session, view_menu, {pair[1] for pair in fresh.values()})
         pairs = [{"permission_id": permissions[p], "view_menu_id": views[v]} for p, v in fresh.values()]
         _insert(session, permission_view, pairs)
-        ids = {
+        ids: dict[tuple[int, int], int] = {
             (p, v): i
             for i, p, v in session.execute(
                 select(permission_view.c.id, permission_view.c.permission_id, permission_view.c.view_menu_id)
@@ -133,7 +131,7 @@ def sync(session: Session, known: Iterable[str], grants: Mapping[str, Iterable[s
 
 
 def _ids_by_name(session: Session, named: Any, names: set[str]) -> dict[str, int]:
-    ids = dict(session.execute(select(named.c.name, named.c.id)).tuples().all())
+    ids: dict[str, int] = dict(session.execute(select(named.c.name, named.c.id)).tuples().all())
     if missing := sorted(names - ids.keys()):
         _insert(session, named, [{"name": name} for name in missing])
         ids = dict(session.execute(select(named.c.name, named.c.id)).tuples().all())
@@ -147,6 +145,6 @@ def _insert(session: Session, into: Any, rows: list[dict[str, Any]]) -> None:
 
 def member_permissions(session: Session, member_id: UUID) -> frozenset[str]:
     """Every permission of a member; none without an account."""
-    query = select(column("user_id")).select_from(table("core_member")).where(column("id") == member_id)
-    user_id = session.scalar(query)
+    member = table("core_member", column("id"), column("user_id"))
+    user_id = session.scalar(select(member.c.user_id).where(member.c.id == member_id))
     return permissions_of(session, user_id) if user_id else frozenset()

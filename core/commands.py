@@ -16,7 +16,7 @@ from config import Config, ConfigError
 from core import logs
 from core.actor import Actor
 from core.errors import DomainError
-from core.platform import Platform, state_of
+from core.platform import Platform
 from core.runtime import RuntimeProblem, engines
 
 console = Console()
@@ -185,13 +185,13 @@ def plugin_group() -> None:
 @click.pass_obj
 def plugin_list(platform: Platform) -> None:
     """Every plugin that was found, its state and why."""
-    from core import lifecycle
+    from core.loader import state_of
 
-    with platform.unit_of_work() as session:
-        off = lifecycle.disabled(session)
     table = Table("plugin", "version", "state", "reason")
-    for one in platform.found:
-        table.add_row(one.name, one.plugin.version if one.plugin else "", state_of(one, off), one.reason)
+    with platform.unit_of_work() as session:
+        for one in platform.found:
+            state, reason = state_of(session, one)
+            table.add_row(one.name, one.plugin.version if one.plugin else "", state, reason)
     console.print(table)
 
 

@@ -67,11 +67,10 @@ def make_workers(database: Database, bell: Doorbell, threads: int) -> list[drama
             bell.ring("run_job")
 
     handlers: dict[str, Callable[[], None]] = {"deliver": deliver, "run_job": run_job}
+    day = 24 * 3600 * 1000  # our own time limits and retries are in the tables
     for name, queue in QUEUES.items():
-        dramatiq.actor(
-            handlers[name], broker=bell.broker, actor_name=name, queue_name=queue, max_retries=0,
-            time_limit=24 * 3600 * 1000,
-        )  # fmt: skip
+        declare = dramatiq.actor(broker=bell.broker, actor_name=name, queue_name=queue, max_retries=0, time_limit=day)
+        declare(handlers[name])
     return [
         dramatiq.Worker(bell.broker, queues={QUEUES["deliver"]}, worker_threads=threads, worker_timeout=200),
         dramatiq.Worker(bell.broker, queues={QUEUES["run_job"]}, worker_threads=2, worker_timeout=200),

@@ -60,8 +60,7 @@ def keep(session: Session, key: Hashable, value: Any) -> None:
 
 def advance(session: Session) -> None:
     """Let every process look again, once this transaction commits."""
-    query = "INSERT INTO core_generation (id, value) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET value = core_generation.value + 1"
-    session.execute(text(query))
+    session.execute(text("UPDATE core_generation SET value = value + 1 WHERE id = 1"))
     session.info["generation_advanced"] = True
 
 

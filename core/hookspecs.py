@@ -42,6 +42,7 @@ def member_panels(session: Session, actor: Actor, member_id: UUID) -> Iterable[P
     Check the actor's permission yourself and return nothing where it is missing. Not called on the member's own
     profile page, nor for REST.
     """
+    return ()
 
 
 @hookspec
@@ -50,6 +51,7 @@ def unread_count(session: Session, member_id: UUID) -> int:
 
     Called on every page for a signed-in member, so answer from an index. Not called for REST.
     """
+    return 0
 
 
 @hookspec
@@ -59,3 +61,4 @@ def first_start(session: Session, platform: Any) -> str | None:
     *Isolated.* Returns a sentence for the terminal. ``platform.config`` says what was asked for. Called at every
     start of the supervisor, so it must find out by itself that its work is done; not called by other commands.
     """
+    return None

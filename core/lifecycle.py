@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import String, Text, select
+from sqlalchemy import String, Text, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -15,7 +14,6 @@ from core.audit.trail import record
 from core.db.base import CreatedAt, Model
 from core.errors import Conflict, NotFound
 from core.i18n import _
-from core.plugin import Plugin
 
 
 class State(StrEnum):
@@ -26,21 +24,6 @@ class State(StrEnum):
     FAILED_LOAD = "failed-load"
     FAILED_MIGRATION = "failed-migration"
     QUARANTINED = "quarantined"
-
-
-@dataclass
-class Found:
-    """A plugin that was found, and what became of it."""
-
-    name: str
-    folder: str
-    state: State = State.ENABLED
-    reason: str = ""
-    traceback: str = ""
-    plugin: Plugin | None = None
-
-    def fail(self, state: State, reason: str, traceback: str = "") -> None:
-        self.state, self.reason, self.traceback = state, reason, traceback
 
 
 class PluginRow(Model):
@@ -74,10 +57,11 @@ class PluginNotReady(Conflict):
 
 
 def disabled(session: Session) -> frozenset[str]:
-    """Names of the plugins that an admin has turned off; at most a second old."""
-    names = generation.cached(session, "disabled")
+    """Names of the plugins that are off, by an admin or by a failed migration; at most a second old."""
+    names: frozenset[str] | None = generation.cached(session, "disabled")
     if names is None:
-        names = frozenset(session.scalars(select(PluginRow.name).where(PluginRow.enabled.is_(False))))
+        off = or_(PluginRow.enabled.is_(False), PluginRow.reason != "")
+        names = frozenset(session.scalars(select(PluginRow.name).where(off)))
         generation.keep(session, "disabled", names)
     return names
 

@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,14 +16,32 @@ from types import ModuleType
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
+from sqlalchemy.orm import Session
 
 from config import Config
-from core.lifecycle import Found, State
+from core import lifecycle
+from core.i18n import _
+from core.lifecycle import State
 from core.plugin import Plugin
 from core.registry import DeclarationError, Registry
 
 GROUP = "guildhall.plugins"
 BUNDLED = Path(__file__).resolve().parent.parent / "plugins"
+
+
+@dataclass
+class Found:
+    """A plugin that was found, and what became of it."""
+
+    name: str
+    folder: str
+    state: State = State.ENABLED
+    reason: str = ""
+    traceback: str = ""
+    plugin: Plugin | None = None
+
+    def fail(self, state: State, reason: str, traceback: str = "") -> None:
+        self.state, self.reason, self.traceback = state, reason, traceback
 
 
 def load(config: Config, core: Plugin, extra: Iterable[Plugin] = ()) -> tuple[Registry, list[Found]]:
@@ -124,7 +143,6 @@ def _take_in(registry: Registry, one: Found, found: list[Found]) -> None:
             has = registry.plugins[need].version
             return one.fail(State.INCOMPATIBLE, f"it needs {need} {versions}, but {has} is installed")
     try:
-        registry.check_hooks(plugin)
         registry.add(plugin)
     except DeclarationError as problem:
         one.fail(State.FAILED_LOAD, str(problem))
@@ -145,3 +163,13 @@ def _locked_settings() -> dict[str, dict[str, str]]:
             plugin, name = key.removeprefix("GUILDHALL_SETTING_").lower().split("__", 1)
             locked.setdefault(plugin, {})[name] = value
     return locked
+
+
+def state_of(session: Session, one: Found) -> tuple[State, str]:
+    """The state of a plugin that was found, and its reason."""
+    if one.state is not State.ENABLED or one.name not in lifecycle.disabled(session):
+        return one.state, one.reason
+    row = session.get(lifecycle.PluginRow, one.name)
+    if row is not None and row.reason:
+        return State.FAILED_MIGRATION, row.reason
+    return State.DISABLED, _("An admin has turned it off.")

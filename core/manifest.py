@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from core import hookspecs
 from core.i18n import _
 from core.members.events import MemberRegistered
 from core.members.models import Member
-from core.plugin import Permission, Plugin, Role
+from core.plugin import MenuItem, Permission, Plugin, Role
 from core.resource import Resource
 
 core = Plugin(
@@ -17,6 +18,8 @@ core = Plugin(
     resources=[
         Resource(
             Member,
+            label=_("Member"),
+            label_plural=_("Members"),
             icon="users",
             actions=("list", "show", "update"),
             columns=("display_name", "email", "status", "tier", "source", "joined_at"),
@@ -27,6 +30,16 @@ core = Plugin(
             hidden=("user_id",),
             states={"status": {"active": "green", "suspended": "red", "closed": "gray"}},
             page="/admin/members/{id}",
+        ),
+    ],
+    menu=[
+        MenuItem(label=_("Dashboard"), url="/", icon="layout-dashboard", permission="core:dashboard:show", order=1),
+        MenuItem(label=_("Events"), url="/admin/events", icon="activity", permission="core:event:list", order=60),
+        MenuItem(label=_("Jobs"), url="/admin/jobs", icon="clock-play", permission="core:job:list", order=61),
+        MenuItem(label=_("Plugins"), url="/admin/plugins", icon="puzzle", permission="core:plugin:list", order=62),
+        MenuItem(label=_("Audit trail"), url="/admin/audit", icon="history", permission="core:audit:list", order=63),
+        MenuItem(
+            label=_("Settings"), url="/admin/settings", icon="settings", permission="core:settings:show", order=64
         ),
     ],
     permissions=[
@@ -59,4 +72,5 @@ core = Plugin(
         Role("Service", ("core:metrics:show",)),
     ],
     events=[MemberRegistered],
+    hookspecs=hookspecs,
 )

@@ -16,7 +16,7 @@ from core.clock import now
 from core.db import migrate
 from core.db.session import Database
 from core.doorbell import Doorbell
-from core.lifecycle import Found, PluginRow, State
+from core.lifecycle import PluginRow, State
 from core.loader import load
 from core.manifest import core
 from core.plugin import Plugin
@@ -30,9 +30,11 @@ class Platform:
         self.registry, self.found = load(config, core, extra)
         self.bell = Doorbell(redis_url) if redis_url else None
         self.database = Database(
-            database_url, pool_size=config.pool_size, info={"registry": self.registry, "config": config},
+            database_url,
+            pool_size=config.pool_size,
+            info={"registry": self.registry, "config": config},
             doorbell=self.bell.ring_all if self.bell else None,
-        )  # fmt: skip
+        )
 
     def unit_of_work(self, actor: Actor | None = None) -> AbstractContextManager[Session]:
         return self.database.unit_of_work(actor)
@@ -58,7 +60,9 @@ class Platform:
         with self.unit_of_work(Actor.system("upgrade")) as session:
             access.sync(session, self.registry.permissions, self.registry.roles)
             for plugin in self.registry.plugins.values():
-                row = {"name": plugin.name, "version": plugin.version, "seen_at": now()}
+                outcome = outcomes.get(plugin.name)
+                reason = outcome.reason if outcome else ""
+                row = {"name": plugin.name, "version": plugin.version, "seen_at": now(), "reason": reason}
                 statement = insert(PluginRow).values(row)
                 session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
             generation.advance(session)
@@ -69,8 +73,3 @@ class Platform:
                 with self.unit_of_work(actor) as session:
                     plugin.seed(session, actor)
         return outcomes
-
-
-def state_of(one: Found, disabled: frozenset[str]) -> State:
-    """The state to show for a plugin that was found."""
-    return State.DISABLED if one.state is State.ENABLED and one.name in disabled else one.state

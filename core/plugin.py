@@ -121,6 +121,16 @@ class Plugin:
 
 
 __all__ = [
-    "ACTIONS", "Gauge", "HealthCheck", "Job", "MenuItem", "Permission", "Plugin", "Resource", "Role", "Schedule",
-    "Subscriber", "Widget",
-]  # fmt: skip
+    "ACTIONS",
+    "Gauge",
+    "HealthCheck",
+    "Job",
+    "MenuItem",
+    "Permission",
+    "Plugin",
+    "Resource",
+    "Role",
+    "Schedule",
+    "Subscriber",
+    "Widget",
+]

@@ -13,7 +13,7 @@ from typing import Any
 import pluggy
 
 from core.access import role_grants
-from core.db.base import RESERVED_COLUMNS, metadata
+from core.db.base import RESERVED_COLUMNS, metadata, owner_of
 from core.events.event import Event, Subscriber
 from core.generation import Cache
 from core.jobs.job import Job, Schedule
@@ -56,6 +56,7 @@ class Registry:
         problems = list(self._problems(plugin, bound))
         if problems:
             raise DeclarationError("; ".join(problems))
+        self._add_hooks(plugin)
         for resource in bound:
             self.resources[resource.key] = resource
             if resource.resource.audit:
@@ -77,22 +78,21 @@ class Registry:
             self.schedules[f"{plugin.name}.{schedule.name}"] = schedule
         if plugin.settings:
             self._owner_of_settings[plugin.settings] = plugin.name
-        if plugin.hookspecs:
-            self.hooks.add_hookspecs(plugin.hookspecs)
-        if plugin.hooks:
-            self.hooks.register(plugin.hooks, name=plugin.name)
         self.plugins[plugin.name] = plugin
         for role in plugin.roles:
             self.roles.setdefault(role.name, set()).update(role_grants(role.permissions, self.permissions))
 
-    def check_hooks(self, plugin: Plugin) -> None:
-        """Raise DeclarationError when ``plugin`` implements a hook that nobody specifies, and take it out."""
+    def _add_hooks(self, plugin: Plugin) -> None:
+        if plugin.hookspecs:
+            self.hooks.add_hookspecs(plugin.hookspecs)
+        if not plugin.hooks:
+            return
         try:
-            for name in dir(plugin.hooks) if plugin.hooks else ():
-                marked = getattr(getattr(plugin.hooks, name), "guildhall_impl", None)
-                if marked is not None and not getattr(self.hooks.hook, name, None):
-                    raise DeclarationError(f"implements the unknown hook {name}")
-            self.hooks.check_pending()
+            self.hooks.register(plugin.hooks, name=plugin.name)
+            names = [name for name in dir(plugin.hooks) if hasattr(getattr(plugin.hooks, name), "guildhall_impl")]
+            if unknown := [name for name in names if not self.hooks.hook.__dict__[name].has_spec()]:
+                self.hooks.unregister(name=plugin.name)
+                raise DeclarationError(f"it implements hooks that nobody specifies: {', '.join(unknown)}")
         except pluggy.PluginValidationError as problem:
             raise DeclarationError(str(problem)) from None
 
@@ -105,7 +105,7 @@ class Registry:
 
     def _problems(self, plugin: Plugin, bound: list[BoundResource]) -> Iterator[str]:
         name = plugin.name
-        if not SLUG.match(name) or name == "core" and self.plugins:
+        if not SLUG.match(name) or (name == "core" and self.plugins):
             yield f"the name {name!r} is not a free lower-case slug"
         if other := self.plugins.get(name):
             yield f"the plugin {name} is already loaded, version {other.version}"
@@ -149,13 +149,6 @@ class Registry:
 
 def _events(plugin: Plugin, bound: list[BoundResource]) -> list[type[Event]]:
     return [*plugin.events, *(event for resource in bound for event in resource.events.values())]
-
-
-def owner_of(table: str, names: list[str]) -> str | None:
-    """The plugin a table belongs to: the longest name that prefixes it. Roles' tables belong to the core."""
-    if table.startswith("ab_"):
-        return "core"
-    return max((name for name in names if table.startswith(name + "_")), key=len, default=None)
 
 
 def tables_of(plugin: str, names: list[str]) -> list[str]:

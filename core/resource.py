@@ -58,8 +58,8 @@ class Resource:
       ``<plugin>:<name>:list`` see their own records.
     - ``states``: colour word (green, blue, yellow, red, gray, purple) by value of an enumerated column.
     - ``hidden``: columns that no page and no answer shows.
-    - ``create``, ``update``, ``delete``: services that replace the plain ones,
-      ``create(session, actor, values)``, ``update(session, actor, record, values)``, ``delete(session, actor, record)``.
+    - ``create``, ``update``, ``delete``: services that replace the plain ones: ``create(session, actor, values)``,
+      ``update(session, actor, record, values)``, ``delete(session, actor, record)``.
     - ``detail``: ``detail(session, record)`` returns a context for ``detail_template``, shown below the record.
     - ``page``: URL of a page of its own that replaces the generated record page, with ``{id}``.
     - ``menu``: False keeps it out of the sidebar.
@@ -134,7 +134,7 @@ class BoundResource:
         self.key = f"{plugin}.{self.name}"
         self.label = resource.label or self.name.replace("_", " ").capitalize()
         self.label_plural = resource.label_plural or self.label + "s"
-        self.events: dict[str, type[Event]] = {}
+        self.events: dict[str, Any] = {}
         if resource.events:
             bases = {"create": ResourceCreated, "update": ResourceUpdated, "delete": ResourceDeleted}
             for action, base in bases.items():

@@ -41,13 +41,13 @@ def read(session: Session, settings: type[S]) -> S:
     """The values in force of a plugin's settings class."""
     registry = session.info["registry"]
     plugin = registry.plugin_of_settings(settings)
-    cache = generation.cached(session, ("settings", plugin))
-    if cache is None:
+    kept: S | None = generation.cached(session, ("settings", plugin))
+    if kept is None:
         rows = session.execute(select(SettingRow.name, SettingRow.value).where(SettingRow.plugin == plugin))
         known = {name: value for name, value in rows if name in settings.model_fields}
-        cache = settings(**{**known, **registry.locked_settings.get(plugin, {})})
-        generation.keep(session, ("settings", plugin), cache)
-    return cache
+        kept = settings(**{**known, **registry.locked_settings.get(plugin, {})})
+        generation.keep(session, ("settings", plugin), kept)
+    return kept
 
 
 def write(session: Session, actor: Actor, settings: type[S], changes: dict[str, Any]) -> S:

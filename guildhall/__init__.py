@@ -4,13 +4,25 @@ Everything here keeps its name and meaning within a contract version; everything
 """
 
 from core.actor import Actor
-from core.clock import now
 from core.audit.trail import record as audit
+from core.clock import now
 from core.db import locks
 from core.db.base import (
-    Amount, Count, CreatedAt, Id, Instant, Json, LongText, Mapped, MemberRef, Model, ShortText, Slug, Units,
+    Amount,
+    Count,
+    CreatedAt,
+    Id,
+    Instant,
+    Json,
+    LongText,
+    Mapped,
+    MemberRef,
+    Model,
+    ShortText,
+    Slug,
+    Units,
     choice,
-)  # fmt: skip
+)
 from core.errors import Conflict, DomainError, Forbidden, Invalid, Limit, NotFound, Unavailable
 from core.events.event import Event, StoredEvent, Subscriber
 from core.events.publish import publish
@@ -28,10 +40,56 @@ from core.settings import Settings
 from core.settings import read as read_settings
 
 __all__ = [
-    "Actor", "Amount", "Conflict", "Count", "CreatedAt", "DomainError", "Event", "Forbidden", "Gauge", "HealthCheck",
-    "Id", "Instant", "Invalid", "Job", "JobContext", "Json", "Limit", "LongText", "Mapped", "Member", "MemberRef",
-    "MenuItem", "Model", "NotFound", "Panel", "Permission", "Plugin", "Resource", "Role", "Schedule", "Settings",
-    "ShortText", "Slug", "StoredEvent", "Subscriber", "Unavailable", "Units", "Widget", "_", "audit", "call",
-    "choice", "collect", "enqueue", "hookimpl", "hookspec", "locks", "members", "new_id", "now", "publish",
+    "Actor",
+    "Amount",
+    "Conflict",
+    "Count",
+    "CreatedAt",
+    "DomainError",
+    "Event",
+    "Forbidden",
+    "Gauge",
+    "HealthCheck",
+    "Id",
+    "Instant",
+    "Invalid",
+    "Job",
+    "JobContext",
+    "Json",
+    "Limit",
+    "LongText",
+    "Mapped",
+    "Member",
+    "MemberRef",
+    "MenuItem",
+    "Model",
+    "NotFound",
+    "Panel",
+    "Permission",
+    "Plugin",
+    "Resource",
+    "Role",
+    "Schedule",
+    "Settings",
+    "ShortText",
+    "Slug",
+    "StoredEvent",
+    "Subscriber",
+    "Unavailable",
+    "Units",
+    "Widget",
+    "_",
+    "audit",
+    "call",
+    "choice",
+    "collect",
+    "enqueue",
+    "hookimpl",
+    "hookspec",
+    "locks",
+    "members",
+    "new_id",
+    "now",
+    "publish",
     "read_settings",
-]  # fmt: skip
+]

@@ -8,6 +8,15 @@ from core.rest.paging import Page, PageQuery, paginate
 from core.rest.schema import Schema
 
 __all__ = [
-    "Page", "PageBlueprint", "PageQuery", "RestBlueprint", "Schema", "fields", "flash", "is_api", "paginate",
-    "redirect", "render",
-]  # fmt: skip
+    "Page",
+    "PageBlueprint",
+    "PageQuery",
+    "RestBlueprint",
+    "Schema",
+    "fields",
+    "flash",
+    "is_api",
+    "paginate",
+    "redirect",
+    "render",
+]

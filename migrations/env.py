@@ -2,8 +2,7 @@
 
 from alembic import context
 
-from core.db.base import metadata
-from core.registry import owner_of
+from core.db.base import metadata, owner_of
 
 config = context.config
 connection = config.attributes.get("connection")

@@ -119,9 +119,11 @@ def session(clean_platform: Platform, system: Actor) -> Iterator[Session]:
     with clean_platform.database.engine.connect() as connection:
         outer = connection.begin()
         session = Session(
-            connection, expire_on_commit=False, join_transaction_mode="create_savepoint",
+            connection,
+            expire_on_commit=False,
+            join_transaction_mode="create_savepoint",
             info={**clean_platform.database.info, "actor": system},
-        )  # fmt: skip
+        )
         token = _current.set(session)
         yield session
         _current.reset(token)
@@ -132,3 +134,72 @@ def session(clean_platform: Platform, system: Actor) -> Iterator[Session]:
 @pytest.fixture
 def system() -> Actor:
     return Actor.system("test")
+
+
+@pytest.fixture
+def app(platform: Platform) -> Any:
+    from app import create_app
+
+    made = create_app(platform)
+    made.testing = True
+    return made
+
+
+class Client:
+    """A client of the REST routes: signs in, keeps the tokens, reads the envelope."""
+
+    def __init__(self, app: Any, platform: Platform) -> None:
+        self.http = app.test_client()
+        self.platform = platform
+        self.headers: dict[str, str] = {}
+
+    def sign_in(self, *roles: str, email: str = "") -> Any:
+        """Register a member with these roles and sign in; returns the member."""
+        from core.members import service
+
+        email = email or f"{'-'.join(roles).lower() or 'nobody'}-{len(self.headers)}@example.org"
+        actor = Actor.system("test")
+        with self.platform.unit_of_work(actor) as session:
+            member = service.register(
+                session,
+                actor,
+                email=email,
+                password="correct horse battery",
+                display_name=email.split("@")[0],
+                roles=roles,
+            )
+        answer = self.post("/api/v1/core/auth/login", {"email": email, "password": "correct horse battery"})
+        self.headers = {"Authorization": f"Bearer {answer.json['data']['access_token']}"}
+        return member
+
+    def get(self, path: str, **options: Any) -> Any:
+        return self.http.get(path, headers={**self.headers, **options.pop("headers", {})}, **options)
+
+    def post(self, path: str, body: Any = None, **options: Any) -> Any:
+        return self.http.post(path, json=body, headers={**self.headers, **options.pop("headers", {})}, **options)
+
+    def patch(self, path: str, body: Any = None, **options: Any) -> Any:
+        return self.http.patch(path, json=body, headers={**self.headers, **options.pop("headers", {})}, **options)
+
+    def delete(self, path: str, **options: Any) -> Any:
+        return self.http.delete(path, headers={**self.headers, **options.pop("headers", {})}, **options)
+
+
+@pytest.fixture
+def client(app: Any, platform: Platform) -> Client:
+    """A REST client that is not signed in."""
+    return Client(app, platform)
+
+
+@pytest.fixture
+def clients(app: Any, platform: Platform) -> Any:
+    """Makes further clients: ``clients("Admin")`` is signed in with that role."""
+    made: list[Client] = []
+
+    def make(*roles: str) -> Client:
+        client = Client(app, platform)
+        client.sign_in(*roles, email=f"{'-'.join(roles).lower()}{len(made)}@example.org")
+        made.append(client)
+        return client
+
+    return make

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from flask import render_template
+from flask import render_template, request
 from sqlalchemy.orm import Session
 
 from core import lifecycle
@@ -25,7 +25,9 @@ def home(session: Session, actor: Actor) -> Any:
     if not actor.can("core:dashboard:show"):
         return redirect("/profile")
     widgets = _widgets(session, actor)
-    return render("guildhall/dashboard.html", kpis=_of(widgets, "kpi"), cards=_of(widgets, "half") + _of(widgets, "full"))
+    return render(
+        "guildhall/dashboard.html", kpis=_of(widgets, "kpi"), cards=_of(widgets, "half") + _of(widgets, "full")
+    )
 
 
 @pages.get("/admin/widgets/<plugin>/<name>", permission="core:dashboard:show")
@@ -39,7 +41,7 @@ def widget(session: Session, actor: Actor, plugin: str, name: str) -> Any:
             return render_template(found.template, **found.load(session))
     except Exception:
         log.exception("widget failed", widget=f"{plugin}.{name}")
-        return render_template("guildhall/widget_failed.html", title=found.title)
+        return render_template("guildhall/widget_failed.html", title=found.title, size=found.size, url=request.path)
 
 
 def _widgets(session: Session, actor: Actor) -> list[tuple[str, Widget]]:

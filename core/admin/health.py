@@ -7,8 +7,15 @@ from typing import Any
 
 import structlog
 from flask import Blueprint, Flask, Response, g, jsonify, request
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client import multiprocess
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
 from sqlalchemy import text
 
 from core import lifecycle
@@ -109,8 +116,12 @@ def install(app: Flask) -> None:
         LATENCY.labels(route).observe(seconds)
         who: Any = g.get("actor")
         log.info(
-            "request", method=request.method, path=request.path, status=response.status_code,
-            ms=round(seconds * 1000, 1), request_id=g.get("request_id"),
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            ms=round(seconds * 1000, 1),
+            request_id=g.get("request_id"),
             member=str(who.member_id) if who is not None and who.member_id else None,
-        )  # fmt: skip
+        )
         return response

@@ -25,13 +25,19 @@ def show(session: Session, actor: Actor, key: UUID) -> Any:
     member = session.get(Member, key)
     if member is None:
         raise NotFound()
-    panels = [panel for _plugin, given in hooks.collect(session, "member_panels", actor=actor, member_id=key) for panel in given]
+    panels = [
+        panel
+        for _plugin, given in hooks.collect(session, "member_panels", actor=actor, member_id=key)
+        for panel in given
+    ]
     query = select(MemberSession).where(MemberSession.member_id == key).order_by(MemberSession.created_at.desc())
     return render(
-        "guildhall/member.html", member=member, panels=sorted(panels, key=lambda panel: panel.order),
+        "guildhall/member.html",
+        member=member,
+        panels=sorted(panels, key=lambda panel: panel.order),
         roles=access.roles_of(session, member.user_id) if member.user_id else (),
         signed_in=session.scalars(query.limit(5)).all() if actor.can("core:member:update") else [],
-    )  # fmt: skip
+    )
 
 
 @pages.post("/<uuid:key>/sessions/revoke", permission="core:member:update")

@@ -27,7 +27,7 @@ View = Callable[..., Any]
 
 
 class PageBlueprint(Blueprint):
-    """HTML pages of one plugin under ``/admin/<plugin>``. Each names its ``permission``, ``signed_in`` or ``public``."""
+    """HTML pages of one plugin, under ``/admin/<plugin>``; each names its permission, ``signed_in`` or ``public``."""
 
     def __init__(self, plugin: str, url_prefix: str | None = None) -> None:
         path = plugin.replace("_", "-")

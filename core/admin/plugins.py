@@ -12,15 +12,17 @@ from core.actor import Actor
 from core.admin.pages import PageBlueprint, flash, redirect, render
 from core.gateway.request import platform
 from core.i18n import _
-from core.platform import state_of
+from core.loader import state_of
 
 pages = PageBlueprint("core_plugins", url_prefix="/admin/plugins")
 
 
 @pages.get("", permission="core:plugin:list")
 def plugins(session: Session, actor: Actor) -> Any:
-    off = lifecycle.disabled(session)
-    found = [{"found": one, "plugin": one.plugin, "state": state_of(one, off)} for one in platform().found]
+    found = []
+    for one in platform().found:
+        state, reason = state_of(session, one)
+        found.append({"found": one, "plugin": one.plugin, "state": state, "reason": reason})
     return render("guildhall/plugins.html", plugins=found)
 
 

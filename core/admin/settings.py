@@ -31,7 +31,7 @@ def change(session: Session, actor: Actor, plugin: str) -> Any:
     declared = platform().registry.plugins.get(plugin)
     if declared is None or declared.settings is None:
         raise NotFound()
-    given = {}
+    given: dict[str, Any] = {}
     for name, field in declared.settings.model_fields.items():
         if field.annotation is bool:
             given[name] = name in request.form
@@ -41,7 +41,9 @@ def change(session: Session, actor: Actor, plugin: str) -> Any:
         store.write(session, actor, declared.settings, given)
     except Invalid as problem:
         errors = problem.details
-        return render("guildhall/settings.html", groups=_groups(session), errors=errors, given=given, failed=plugin), 422
+        return render(
+            "guildhall/settings.html", groups=_groups(session), errors=errors, given=given, failed=plugin
+        ), 422
     flash(_("Saved. Every process follows within a second."))
     return redirect("/admin/settings")
 
@@ -50,10 +52,15 @@ def _groups(session: Session) -> list[dict[str, Any]]:
     off = lifecycle.disabled(session)
     registry = platform().registry
     return [
-        {"plugin": plugin, "fields": _fields(plugin.settings, store.read(session, plugin.settings), registry.locked_settings.get(plugin.name, {}))}
+        {
+            "plugin": plugin,
+            "fields": _fields(
+                plugin.settings, store.read(session, plugin.settings), registry.locked_settings.get(plugin.name, {})
+            ),
+        }
         for plugin in registry.plugins.values()
         if plugin.settings is not None and plugin.name not in off
-    ]  # fmt: skip
+    ]
 
 
 def _fields(settings: type[Settings], values: Settings, locked: dict[str, Any]) -> list[dict[str, Any]]:
@@ -68,9 +75,13 @@ def _fields(settings: type[Settings], values: Settings, locked: dict[str, Any]) 
         shown = "bool" if kind is bool else "select" if choices else "number" if kind is int else "text"
         fields.append(
             {
-                "name": name, "label": gettext(field.title or name.replace("_", " ").capitalize()), "kind": shown,
-                "help": gettext(field.description) if field.description else "", "value": getattr(values, name),
-                "choices": [(choice, choice) for choice in choices], "locked": name in locked,
+                "name": name,
+                "label": gettext(field.title or name.replace("_", " ").capitalize()),
+                "kind": shown,
+                "help": gettext(field.description) if field.description else "",
+                "value": getattr(values, name),
+                "choices": [(choice, choice) for choice in choices],
+                "locked": name in locked,
             }
-        )  # fmt: skip
+        )
     return fields

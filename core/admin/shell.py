@@ -28,7 +28,7 @@ RTL = ("ar", "fa", "he", "ur")
 def install(app: Flask, platform: Platform) -> None:
     """Templates of the core and of every plugin, the context all of them share, static files."""
     folders = [TEMPLATES, *(Path(one.folder) / "templates" for one in platform.found if one.folder)]
-    app.jinja_loader = ChoiceLoader([FileSystemLoader([str(folder) for folder in folders])])  # type: ignore[assignment]
+    app.jinja_loader = ChoiceLoader([FileSystemLoader([str(folder) for folder in folders])])
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.globals["asset"] = asset
     app.jinja_env.policies["ext.i18n.trimmed"] = True
@@ -73,7 +73,9 @@ class Shell:
                 if bound.plugin == plugin.name and bound.resource.menu and actor.can(bound.permission("list")):
                     url = url_for(f"{class_name(bound)}.list")
                     icon, permission = bound.resource.icon, bound.permission("list")
-                    items.append(MenuItem(label=bound.label_plural, url=url, icon=icon, permission=permission, order=50))
+                    items.append(
+                        MenuItem(label=bound.label_plural, url=url, icon=icon, permission=permission, order=50)
+                    )
             if items:
                 entries = [self._entry(item) for item in sorted(items, key=lambda item: item.order)]
                 sections.append({"label": gettext(plugin.label), "items": entries})
@@ -90,9 +92,13 @@ class Shell:
             return None
         initials = "".join(word[0] for word in actor.name.split()[:2]).upper()
         return {
-            "name": actor.name, "email": "", "initials": initials, "roles": actor.roles,
-            "profile_url": "/profile", "logout_url": "/logout",
-        }  # fmt: skip
+            "name": actor.name,
+            "email": "",
+            "initials": initials,
+            "roles": actor.roles,
+            "profile_url": "/profile",
+            "logout_url": "/logout",
+        }
 
     @property
     def theme(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from core.admin import audit, dashboard, events, jobs, members, plugins, settings
+from core.gateway.request import owned_by
 from core.platform import Platform
 
 
@@ -14,3 +15,4 @@ def install(app: Flask, platform: Platform) -> None:
     for plugin in platform.registry.plugins.values():
         if plugin.pages is not None:
             app.register_blueprint(plugin.pages)
+            owned_by(app, plugin.name, plugin.pages.name)

@@ -25,16 +25,31 @@ MASK = "•••"
 
 
 def record(
-    session: Session, actor: Actor, action: str, *, subject_type: str, subject_id: Any,
-    changes: dict[str, Any] | None = None, reason: str | None = None,
-) -> AuditRow:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    action: str,
+    *,
+    subject_type: str,
+    subject_id: Any,
+    changes: dict[str, Any] | None = None,
+    reason: str | None = None,
+) -> AuditRow:
     """Add one row to the trail. ``changes`` maps a field to ``[before, after]``; never put a secret in it."""
     row = AuditRow(
-        id=new_id(), at=now(), actor_kind=actor.kind, actor_id=actor.member_id, actor_name=actor.name[:120],
-        ip=actor.ip, action=action, subject_type=subject_type, subject_id=str(subject_id),
-        changes=plain(changes or {}), reason=reason, request_id=actor.request_id,
+        id=new_id(),
+        at=now(),
+        actor_kind=actor.kind,
+        actor_id=actor.member_id,
+        actor_name=actor.name[:120],
+        ip=actor.ip,
+        action=action,
+        subject_type=subject_type,
+        subject_id=str(subject_id),
+        changes=plain(changes or {}),
+        reason=reason,
+        request_id=actor.request_id,
         correlation_id=actor.correlation_id,
-    )  # fmt: skip
+    )
     row.digest = digest(row)
     session.add(row)
     return row
@@ -43,9 +58,21 @@ def record(
 def digest(row: AuditRow) -> bytes:
     """SHA-256 of the row's fields as canonical JSON, version 1."""
     fields = [
-        1, str(row.id), rfc3339(row.at), row.actor_kind, row.actor_id and str(row.actor_id), row.actor_name, row.ip,
-        row.action, row.subject_type, row.subject_id, row.changes, row.reason, row.request_id, str(row.correlation_id),
-    ]  # fmt: skip
+        1,
+        str(row.id),
+        rfc3339(row.at),
+        row.actor_kind,
+        row.actor_id and str(row.actor_id),
+        row.actor_name,
+        row.ip,
+        row.action,
+        row.subject_type,
+        row.subject_id,
+        row.changes,
+        row.reason,
+        row.request_id,
+        str(row.correlation_id),
+    ]
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 

@@ -60,13 +60,20 @@ Slug = Annotated[str, mapped_column(String(80))]
 MemberRef = Annotated[UUID, mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), index=True)]
 
 
+def owner_of(table: str, names: list[str]) -> str | None:
+    """The plugin a table belongs to: the longest name that prefixes it. Roles' tables belong to the core."""
+    if table.startswith("ab_"):
+        return "core"
+    return max((name for name in names if table.startswith(name + "_")), key=len, default=None)
+
+
 def choice(*values: str, default: str | None = None) -> Any:
     """A column that holds one of ``values``; the table checks it, forms offer a list."""
     kind = Enum(*values, native_enum=False, create_constraint=True, length=40, name="_".join(values)[:30])
     return mapped_column(kind, default=default, server_default=default)
 
 
-class Model(_FabModel):
+class Model(_FabModel):  # type: ignore[misc]
     """Base of every Guildhall table. Tables are named ``<plugin>_<thing>``; two of one name are refused."""
 
     __abstract__ = True
@@ -76,6 +83,21 @@ class Model(_FabModel):
 
 
 __all__ = [
-    "Amount", "Count", "CreatedAt", "Id", "Instant", "Json", "LongText", "Mapped", "MemberRef", "Model",
-    "RESERVED_COLUMNS", "ShortText", "Slug", "Units", "choice", "metadata",
-]  # fmt: skip
+    "RESERVED_COLUMNS",
+    "Amount",
+    "Count",
+    "CreatedAt",
+    "Id",
+    "Instant",
+    "Json",
+    "LongText",
+    "Mapped",
+    "MemberRef",
+    "Model",
+    "ShortText",
+    "Slug",
+    "Units",
+    "choice",
+    "metadata",
+    "owner_of",
+]

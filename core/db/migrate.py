@@ -133,13 +133,16 @@ def revision(url: str, branches: Sequence[Branch], name: str, message: str) -> s
     engine = create_engine(url, poolclass=pool.NullPool)
     with engine.connect() as connection:
         script = command.revision(
-            settings(every, connection, scope=name), message=message, autogenerate=True,
-            version_path=str(branch.folder), rev_id=f"{name}_{number:04d}",
-            head="base" if number == 1 else f"{name}@head", branch_label=name if number == 1 else None,
-        )  # fmt: skip
+            settings(every, connection, scope=name),
+            message=message,
+            autogenerate=True,
+            version_path=str(branch.folder),
+            rev_id=f"{name}_{number:04d}",
+            head="base" if number == 1 else f"{name}@head",
+            branch_label=name if number == 1 else None,
+        )
     engine.dispose()
-    assert script is not None and not isinstance(script, list)
-    return str(script.path)
+    return str(script.path)  # type: ignore[union-attr]
 
 
 def differences(url: str, branches: Sequence[Branch], name: str) -> list[object]:
@@ -147,8 +150,7 @@ def differences(url: str, branches: Sequence[Branch], name: str) -> list[object]
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from core.db.base import metadata
-    from core.registry import owner_of
+    from core.db.base import metadata, owner_of
 
     names = [CORE.name, *(branch.name for branch in branches)]
     engine = create_engine(url, poolclass=pool.NullPool)

@@ -33,9 +33,13 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, info: dict[str, Any] | None = None,
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        info: dict[str, Any] | None = None,
         doorbell: Callable[[], None] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.url = url
         self.info = info if info is not None else {}
         self.doorbell = doorbell
@@ -49,9 +53,13 @@ class Database:
             if self._engine is not None:
                 self._engine.dispose(close=False)
             self._engine = create_engine(
-                self.url, pool_size=self._pool_size, max_overflow=0, pool_timeout=5, pool_pre_ping=True,
+                self.url,
+                pool_size=self._pool_size,
+                max_overflow=0,
+                pool_timeout=5,
+                pool_pre_ping=True,
                 connect_args={"application_name": "guildhall", "options": "-c timezone=UTC -c lock_timeout=10s"},
-            )  # fmt: skip
+            )
             self._pid = os.getpid()
         return self._engine
 

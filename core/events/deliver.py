@@ -126,14 +126,24 @@ class Deliverer:
         dead = tried >= subscriber.max_attempts
         wait = min(timedelta(seconds=2**tried), LONGEST_WAIT) * random.uniform(0.5, 1)
         log.warning(
-            "delivery failed", subscriber=row["subscriber"], delivery=row["delivery"], event=row["name"],
-            attempt=tried, dead=dead, error=repr(problem), exc_info=problem,
-        )  # fmt: skip
+            "delivery failed",
+            subscriber=row["subscriber"],
+            delivery=row["delivery"],
+            event=row["name"],
+            attempt=tried,
+            dead=dead,
+            error=repr(problem),
+            exc_info=problem,
+        )
         with self.database.unit_of_work() as session:
             values: dict[str, Any] = {
-                "id": row["delivery"], "seen": seen, "tried": tried, "due": now() + wait,
-                "error": f"{type(problem).__name__}: {problem}"[:2000], "state": "dead" if dead else "pending",
-            }  # fmt: skip
+                "id": row["delivery"],
+                "seen": seen,
+                "tried": tried,
+                "due": now() + wait,
+                "error": f"{type(problem).__name__}: {problem}"[:2000],
+                "state": "dead" if dead else "pending",
+            }
             session.execute(_FAIL, values)
 
     def _actor(self, claimed: Sequence[RowMapping]) -> Actor:
@@ -143,6 +153,12 @@ class Deliverer:
     def _event(self, row: RowMapping) -> StoredEvent:
         payload = self.registry.events[row["name"]].model_validate(row["payload"])
         return StoredEvent(
-            id=row["id"], name=row["name"], version=row["version"], payload=payload, occurred_at=row["occurred_at"],
-            correlation_id=row["correlation_id"], causation_id=row["causation_id"], actor_id=row["actor_id"],
-        )  # fmt: skip
+            id=row["id"],
+            name=row["name"],
+            version=row["version"],
+            payload=payload,
+            occurred_at=row["occurred_at"],
+            correlation_id=row["correlation_id"],
+            causation_id=row["causation_id"],
+            actor_id=row["actor_id"],
+        )

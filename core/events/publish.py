@@ -22,19 +22,26 @@ def publish(session: Session, actor: Actor, *events: Event) -> list[UUID]:
     """
     registry = session.info["registry"]
     at = now()
+    ids: list[UUID] = []
     rows, deliveries = [], []
     for event in events:
         if event.event_name not in registry.events:
             raise LookupError(f"no plugin declares the event {event.event_name}")
         event_id = new_id()
+        ids.append(event_id)
         rows.append(
             {
-                "id": event_id, "name": event.event_name, "version": event.event_version,
-                "payload": event.model_dump(mode="json"), "occurred_at": at,
-                "actor_kind": actor.kind, "actor_id": actor.member_id,
-                "correlation_id": actor.correlation_id, "causation_id": actor.causation_id,
+                "id": event_id,
+                "name": event.event_name,
+                "version": event.event_version,
+                "payload": event.model_dump(mode="json"),
+                "occurred_at": at,
+                "actor_kind": actor.kind,
+                "actor_id": actor.member_id,
+                "correlation_id": actor.correlation_id,
+                "causation_id": actor.causation_id,
             }
-        )  # fmt: skip
+        )
         for subscriber_id in registry.subscribers_of(event.event_name):
             deliveries.append({"event_id": event_id, "subscriber": subscriber_id, "due_at": at})
     if rows:
@@ -42,4 +49,4 @@ def publish(session: Session, actor: Actor, *events: Event) -> list[UUID]:
     if deliveries:
         session.execute(insert(Delivery), deliveries)
         session.info[RING] = True
-    return [row["id"] for row in rows]
+    return ids

@@ -39,9 +39,14 @@ def replay(session: Session, actor: Actor, delivery_ids: Sequence[int], reason: 
         session.info[RING] = True
         changes: dict[str, Any] = {"deliveries": [None, [str(one) for one in ids[:100]]], "count": [None, len(ids)]}
         record(
-            session, actor, "core.delivery.replayed", subject_type="delivery", subject_id=ids[0], changes=changes,
+            session,
+            actor,
+            "core.delivery.replayed",
+            subject_type="delivery",
+            subject_id=ids[0],
+            changes=changes,
             reason=reason,
-        )  # fmt: skip
+        )
     return len(ids)
 
 

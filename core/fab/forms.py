@@ -11,9 +11,18 @@ from flask_appbuilder.forms import DynamicForm
 from flask_babel import lazy_gettext
 from sqlalchemy.dialects.postgresql import JSONB
 from wtforms import (
-    BooleanField, DateField, DateTimeLocalField, DecimalField, Field, IntegerField, SelectField, StringField,
-    TextAreaField, ValidationError, validators,
-)  # fmt: skip
+    BooleanField,
+    DateField,
+    DateTimeLocalField,
+    DecimalField,
+    Field,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextAreaField,
+    ValidationError,
+    validators,
+)
 
 from core.db.base import Units
 from core.i18n import _
@@ -49,6 +58,8 @@ class UnitsField(IntegerField):
 
 class UtcField(DateTimeLocalField):
     """A moment, entered and shown in UTC."""
+
+    data: Any
 
     def process_formdata(self, valuelist: list[str]) -> None:
         super().process_formdata(valuelist)
@@ -91,11 +102,15 @@ def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> An
         if kind.length:
             checks.append(validators.Length(max=kind.length))
         field = StringField if kind.length and kind.length <= LONG else TextAreaField
-        return field(validators=[*checks, clean_text], filters=[lambda v: v or None] if column.nullable else [], **options)
+        return field(
+            validators=[*checks, clean_text], filters=[lambda v: v or None] if column.nullable else [], **options
+        )
     if isinstance(kind, Units):
         return UnitsField(validators=checks, **options)
     if isinstance(kind, sa.Boolean):
-        default = bool(getattr(column.default, "arg", False)) or str(getattr(column.server_default, "arg", "")) == "true"
+        default = (
+            bool(getattr(column.default, "arg", False)) or str(getattr(column.server_default, "arg", "")) == "true"
+        )
         return BooleanField(default=default, validators=[], **options)
     if isinstance(kind, sa.Integer):
         return IntegerField(validators=checks, default=getattr(column.default, "arg", None), **options)

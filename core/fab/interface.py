@@ -9,6 +9,7 @@ from flask_appbuilder.models.sqla.interface import SQLAInterface
 from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload, selectinload
 
+from core.fab.filters import Converter
 from core.resource import BoundResource
 from core.rest.resource import prefix_search
 
@@ -18,6 +19,8 @@ SEARCH = "q"
 
 class Interface(SQLAInterface):  # type: ignore[misc]
     """The datamodel of a generated view. It reads; writing goes through the resource's services."""
+
+    filter_converter_class = Converter
 
     def __init__(self, bound: BoundResource) -> None:
         super().__init__(bound.resource.model)

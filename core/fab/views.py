@@ -6,9 +6,7 @@ from typing import Any
 
 from flask import abort, flash, g, has_request_context, redirect, render_template, request, url_for
 from flask_appbuilder import ModelView, expose
-from flask_appbuilder.models.sqla import filters as fab_filters
 from flask_appbuilder.security.decorators import has_access
-from flask_appbuilder.urltools import get_filter_args
 from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup, escape
 from sqlalchemy.exc import IntegrityError
@@ -81,8 +79,10 @@ class ResourceView(ModelView):  # type: ignore[misc]
             names = ", ".join(str(gettext(label_of(self.bound, key))).lower() for key in self.bound.resource.search)
             text = gettext(_("Search by %(names)s…"), names=names)
             search.template_args["quick"] = {
-                "param": SEARCH, "value": request.args.get(SEARCH, ""), "placeholder": text,
-            }  # fmt: skip
+                "param": SEARCH,
+                "value": request.args.get(SEARCH, ""),
+                "placeholder": text,
+            }
         return self.render_template(self.list_template, title=gettext(self.bound.label_plural), widgets=widgets)
 
     @expose("/show/<pk>", methods=["GET"])
@@ -105,9 +105,11 @@ class ResourceView(ModelView):  # type: ignore[misc]
 
     def _title_of(self, record: Any) -> str:
         text = str(record)
-        return f"{gettext(self.bound.label)} {str(pk)[-6:]}" if text.startswith("<") and (
-            pk := self.bound.key_of(record)
-        ) else text  # fmt: skip
+        return (
+            f"{gettext(self.bound.label)} {str(pk)[-6:]}"
+            if text.startswith("<") and (pk := self.bound.key_of(record))
+            else text
+        )
 
     @expose("/add", methods=["GET", "POST"])
     @has_access
@@ -184,7 +186,9 @@ def _given(bound: BoundResource, values: dict[str, Any]) -> dict[str, Any]:
     return {
         key: value
         for key, value in values.items()
-        if value is not None or columns[key].nullable or (columns[key].default is None and columns[key].server_default is None)
+        if value is not None
+        or columns[key].nullable
+        or (columns[key].default is None and columns[key].server_default is None)
     }
 
 
@@ -200,20 +204,26 @@ def view_of(bound: BoundResource) -> type[ResourceView]:
     labels = {key: lazy_gettext(label_of(bound, key)) for key in keys}
     interface = Interface(bound)
     body: dict[str, Any] = {
-        "bound": bound, "plugin": bound.plugin, "datamodel": interface,
+        "bound": bound,
+        "plugin": bound.plugin,
+        "datamodel": interface,
         "route_base": f"/admin/{bound.plugin.replace('_', '-')}/{bound.name.replace('_', '-')}",
         "class_permission_name": bound.key,
         "method_permission_name": {method: action for action, method in METHODS.items()},
         "exclude_route_methods": excluded | {"action", "action_post", "download"},
         "base_permissions": [f"can_{action}" for action in resource.actions],
-        "list_columns": list(shown), "show_columns": [k for k in resource.readable if not _is_secret(bound, k)],
-        "add_columns": list(resource.writable), "edit_columns": list(resource.writable),
-        "search_columns": list(searched), "label_columns": labels,
+        "list_columns": list(shown),
+        "show_columns": [k for k in resource.readable if not _is_secret(bound, k)],
+        "add_columns": list(resource.writable),
+        "edit_columns": list(resource.writable),
+        "search_columns": list(searched),
+        "label_columns": labels,
         "base_order": (order, "desc" if resource.order.startswith("-") else "asc"),
-        "add_form": form_of(bound, resource.writable), "edit_form": form_of(bound, resource.writable),
+        "add_form": form_of(bound, resource.writable),
+        "edit_form": form_of(bound, resource.writable),
         "search_form": form_of(bound, searched, search=True),
         "formatters_columns": {key: _state(words) for key, words in resource.states.items()},
-    }  # fmt: skip
+    }
     return type(name, (ResourceView,), body)
 
 
@@ -237,6 +247,3 @@ def _state(words: Any) -> Any:
         )
 
     return show
-
-
-__all__ = ["ResourceView", "class_name", "fab_filters", "get_filter_args", "view_of"]

@@ -13,7 +13,7 @@ from werkzeug.local import LocalProxy
 from core.access import permission_name
 from core.db.session import current
 from core.fab.views import METHODS, class_name, view_of
-from core.gateway.request import actor
+from core.gateway.request import actor, owned_by
 from core.registry import Registry
 
 ACTIONS = {f"can_{method}": action for action, method in METHODS.items()}
@@ -55,15 +55,22 @@ class GatewaySecurity(SecurityManager):  # type: ignore[misc]
 def install(app: Flask, registry: Registry) -> AppBuilder:
     """Register FAB and the generated pages of every resource."""
     app.config.update(
-        FAB_CREATE_DB=False, FAB_UPDATE_PERMS=False, FAB_ADD_SECURITY_VIEWS=False, FAB_ADD_SECURITY_API=False,
-        FAB_API_SWAGGER_UI=False, FAB_ADD_OPENAPI_VIEWS=False, FAB_ADD_MENU_API=False,
-        FAB_BASE_TEMPLATE="guildhall/base.html", APP_NAME="Guildhall",
-    )  # fmt: skip
+        FAB_CREATE_DB=False,
+        FAB_UPDATE_PERMS=False,
+        FAB_ADD_SECURITY_VIEWS=False,
+        FAB_ADD_SECURITY_API=False,
+        FAB_API_SWAGGER_UI=False,
+        FAB_ADD_OPENAPI_VIEWS=False,
+        FAB_ADD_MENU_API=False,
+        FAB_BASE_TEMPLATE="guildhall/base.html",
+        APP_NAME="Guildhall",
+    )
     builder = Builder(security_manager_class=GatewaySecurity)
     builder.init_app(app, LocalProxy(current))
     builder.sm.views = {class_name(bound): bound.key for bound in registry.resources.values()}
     for bound in registry.resources.values():
         builder.add_view_no_menu(view_of(bound))
+        owned_by(app, bound.plugin, class_name(bound))
     return builder
 
 

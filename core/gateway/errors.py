@@ -65,10 +65,10 @@ def domain_error(problem: Exception) -> DomainError | None:
     if isinstance(problem, DomainError):
         return problem
     if isinstance(problem, ValidationError):
-        return Invalid(problem.normalized_messages())
+        return Invalid(problem.normalized_messages())  # type: ignore[no-untyped-call]
     if isinstance(problem, IntegrityError):
         return integrity_error(problem)
-    if isinstance(problem, PoolTimeout) or isinstance(problem, DBAPIError) and problem.connection_invalidated:
+    if isinstance(problem, PoolTimeout) or (isinstance(problem, DBAPIError) and problem.connection_invalidated):
         return Unavailable()
     if isinstance(problem, OperationalError):
         return Conflict() if isinstance(problem.orig, (LockNotAvailable, QueryCanceled)) else Unavailable()
@@ -99,7 +99,10 @@ def _http(problem: HTTPException) -> Any:
     code, sentence = _told(status)
     details = getattr(problem, "data", {}).get("messages") if hasattr(problem, "data") else None
     if type(problem).__name__ == "CSRFError":
-        code, sentence = "CSRF", gettext(_("The form has expired or came from elsewhere. Reload the page and try again."))
+        code, sentence = (
+            "CSRF",
+            gettext(_("The form has expired or came from elsewhere. Reload the page and try again.")),
+        )
     if isinstance(details, dict) and set(details) <= {"json", "query", "form", "headers", "path"}:
         merged: dict[str, Any] = {}
         for part in details.values():
@@ -136,7 +139,10 @@ def _shown(status: int, code: str, message: str, details: Any) -> Response:
         g.actor = Actor(kind="anonymous", name="anonymous")  # the page must ask the database nothing
     title = message if status != 500 else gettext(_("Something went wrong"))
     page = render_template(
-        "guildhall/error.html", code=status, title=title, sentence="" if title == message else message,
+        "guildhall/error.html",
+        code=status,
+        title=title,
+        sentence="" if title == message else message,
         request_id=g.get("request_id"),
-    )  # fmt: skip
+    )
     return Response(page, status)

@@ -53,10 +53,16 @@ def bare(view: V) -> V:
 def install(app: Flask, made: Platform) -> None:
     """Let every request of ``app`` pass here."""
     app.extensions["guildhall"] = made
+    app.extensions["guildhall.owners"] = {}
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
     csrf.init_app(app)
     app.before_request(_open)
     app.teardown_request(_close)
+
+
+def owned_by(app: Flask, plugin: str, blueprint: str) -> None:
+    """Say that a blueprint belongs to a plugin: its routes answer 404 while the plugin is disabled."""
+    app.extensions["guildhall.owners"][blueprint] = plugin
 
 
 def commit_with_views(app: Flask) -> None:
@@ -95,8 +101,8 @@ def _open() -> None:
     g.session.info["actor"] = g.actor
     if request.method not in SAFE_METHODS and ("sid" in cookie or not is_api()) and not _bearer():
         csrf.protect()
-    blueprint = (request.blueprints or ["core"])[-1]
-    if getattr(view, "plugin", blueprint.removesuffix("_pages")) in lifecycle.disabled(g.session):
+    owner = current_app.extensions["guildhall.owners"].get(request.blueprint)
+    if owner in lifecycle.disabled(g.session):
         raise NotFound()
 
 

@@ -31,9 +31,12 @@ def enqueue(session: Session, actor: Actor, kind: str, params: dict[str, Any] | 
     if kind not in session.info["registry"].jobs:
         raise LookupError(f"no plugin declares the job {kind}")
     job = JobRow(
-        kind=kind, params=params or {}, member_id=actor.member_id, actor_name=actor.name[:120],
+        kind=kind,
+        params=params or {},
+        member_id=actor.member_id,
+        actor_name=actor.name[:120],
         correlation_id=actor.correlation_id,
-    )  # fmt: skip
+    )
     session.add(job)
     session.flush()
     session.info[RING] = True

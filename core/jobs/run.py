@@ -30,9 +30,11 @@ class Running:
         self.job_id: UUID = job.id
         self.params: dict[str, Any] = dict(job.params)
         self.actor = Actor(
-            kind="member" if job.member_id else "system", name=job.actor_name, member_id=job.member_id,
+            kind="member" if job.member_id else "system",
+            name=job.actor_name,
+            member_id=job.member_id,
             correlation_id=job.correlation_id,
-        )  # fmt: skip
+        )
         self._database = database
         self._checkpoint = dict(job.checkpoint)
 

@@ -29,9 +29,7 @@ def create_first_admin(session: Session, email: str) -> str | None:
         return None
     password = secrets.token_urlsafe(12)
     system = Actor.system("first start")
-    service.register(
-        session, system, email=email, password=password, display_name="Admin", roles=("Admin", "User")
-    )
+    service.register(session, system, email=email, password=password, display_name="Admin", roles=("Admin", "User"))
     return password
 
 

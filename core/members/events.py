@@ -12,4 +12,3 @@ class MemberRegistered(Event):
 
     event_name = "core.member.registered"
     member_id: UUID
-

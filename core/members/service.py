@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Row, column, func, insert, select, table, tuple_
+from sqlalchemy import column, func, insert, select, table, tuple_
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -59,8 +59,14 @@ class KnownAs:
 
 
 def register(
-    session: Session, actor: Actor, *, email: str, password: str, display_name: str, roles: Iterable[str] = ("User",),
-) -> Member:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    *,
+    email: str,
+    password: str,
+    display_name: str,
+    roles: Iterable[str] = ("User",),
+) -> Member:
     """Create a member with an account. Raises Invalid by field, EmailTaken."""
     email, problems = email.strip(), {}
     if not _plausible(email):
@@ -108,7 +114,7 @@ def authenticate(session: Session, *, email: str, password: str) -> Member:
     Takes as long for an unknown address as for a wrong password, and says the same.
     """
     query = select(Member, Credential).join(Credential).where(func.lower(Member.email) == email.strip().lower())
-    found: Row[tuple[Member, Credential]] | None = session.execute(query).first()
+    found = session.execute(query).tuples().first()
     try:
         _hasher.verify(found[1].password_hash if found else _NOBODY, password)
     except (VerificationError, InvalidHashError):
@@ -141,11 +147,13 @@ def by_identity(session: Session, kind: str, known: Mapping[str, KnownAs]) -> di
             who, member_id = known[subject], new_id()
             people.append(
                 {
-                    "id": member_id, "display_name": who.display_name[:120], "source": "import",
+                    "id": member_id,
+                    "display_name": who.display_name[:120],
+                    "source": "import",
                     "time_zone": who.time_zone if who.time_zone in zones else "UTC",
                     "joined_at": who.joined_at or now(),
                 }
-            )  # fmt: skip
+            )
             names.append({"id": new_id(), "member_id": member_id, "kind": kind, "subject": subject})
             found[subject] = member_id
         session.execute(insert(Member), people)

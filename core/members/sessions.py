@@ -37,23 +37,31 @@ def token_hash(token: str) -> bytes:
 
 
 def start(
-    session: Session, member: Member, *, kind: str, ip: str | None, device: str | None,
+    session: Session,
+    member: Member,
+    *,
+    kind: str,
+    ip: str | None,
+    device: str | None,
     lifetime: timedelta = COOKIE_LIFETIME,
-) -> tuple[MemberSession, str]:  # fmt: skip
+) -> tuple[MemberSession, str]:
     """Begin a session of a member; returns its row and the token, which is shown nowhere else."""
     token = secrets.token_urlsafe(32)
     row = MemberSession(
-        id=new_id(), member_id=member.id, kind=kind, token_hash=token_hash(token), ip=ip,
-        device=(device or "")[:200] or None, expires_at=now() + lifetime,
-    )  # fmt: skip
+        id=new_id(),
+        member_id=member.id,
+        kind=kind,
+        token_hash=token_hash(token),
+        ip=ip,
+        device=(device or "")[:200] or None,
+        expires_at=now() + lifetime,
+    )
     session.add(row)
     session.flush()
     return row, token
 
 
-def actor_of(
-    session: Session, *, token: str | None = None, session_id: UUID | None = None, **about: Any
-) -> Actor:
+def actor_of(session: Session, *, token: str | None = None, session_id: UUID | None = None, **about: Any) -> Actor:
     """Who holds this session, with all permissions. Raises Unauthenticated when it has ended.
 
     ``about`` is what is known of the request: ``ip``, ``request_id``.
@@ -67,9 +75,14 @@ def actor_of(
     granted = access.permissions_of(session, found["user_id"]) if found["user_id"] else frozenset()
     roles = tuple(found["roles"])
     return Actor(
-        kind="service" if "Service" in roles else "member", name=found["display_name"],
-        member_id=found["member_id"], permissions=granted, roles=roles, session_id=found["session_id"], **about,
-    )  # fmt: skip
+        kind="service" if "Service" in roles else "member",
+        name=found["display_name"],
+        member_id=found["member_id"],
+        permissions=granted,
+        roles=roles,
+        session_id=found["session_id"],
+        **about,
+    )
 
 
 def revoke(session: Session, session_id: UUID) -> None:

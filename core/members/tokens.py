@@ -35,13 +35,17 @@ class TokenInvalid(Unauthenticated):
 
 def issue(session: Session, secret: str, actor: Actor) -> dict[str, Any]:
     """An access token and a refresh token for the actor's session."""
-    assert actor.session_id and actor.member_id
     at = now()
     claims = {
-        "sub": str(actor.member_id), "sid": str(actor.session_id), "role": list(actor.roles),
-        "permissions": access.bundles(actor.permissions), "perm_version": generation.version(session),
-        "iat": int(at.timestamp()), "exp": int((at + ACCESS_LIFETIME).timestamp()), "jti": str(new_id()),
-    }  # fmt: skip
+        "sub": str(actor.member_id),
+        "sid": str(actor.session_id),
+        "role": list(actor.roles),
+        "permissions": access.bundles(actor.permissions),
+        "perm_version": generation.version(session),
+        "iat": int(at.timestamp()),
+        "exp": int((at + ACCESS_LIFETIME).timestamp()),
+        "jti": str(new_id()),
+    }
     refresh = secrets.token_urlsafe(32)
     session.add(RefreshToken(token_hash=sessions.token_hash(refresh), session_id=actor.session_id))
     return {
@@ -71,7 +75,7 @@ def rotate(session: Session, refresh: str) -> UUID | None:
     """
     digest = sessions.token_hash(refresh)
     statement = update(RefreshToken).where(RefreshToken.token_hash == digest, RefreshToken.used_at.is_(None))
-    session_id = session.scalar(statement.values(used_at=now()).returning(RefreshToken.session_id))
+    session_id: UUID | None = session.scalar(statement.values(used_at=now()).returning(RefreshToken.session_id))
     if session_id is not None:
         return session_id
     known = session.get(RefreshToken, digest)

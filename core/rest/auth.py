@@ -85,6 +85,9 @@ def me(session: Session, actor: Actor) -> dict[str, Any]:
     member = session.get(Member, actor.member_id)
     assert member is not None
     return {
-        "id": member.id, "display_name": member.display_name, "email": member.email, "roles": list(g.actor.roles),
+        "id": member.id,
+        "display_name": member.display_name,
+        "email": member.email,
+        "roles": list(g.actor.roles),
         "permissions": access.bundles(actor.permissions),
-    }  # fmt: skip
+    }

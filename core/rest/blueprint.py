@@ -58,9 +58,11 @@ class RestBlueprint(flask_smorest.Blueprint):
     ``public``. ``idempotent`` makes a POST take an Idempotency-Key.
     """
 
-    def __init__(self, plugin: str, description: str = "") -> None:
-        path = plugin.replace("_", "-")
-        super().__init__(plugin, "guildhall", url_prefix=f"/api/v1/{path}", description=description)
+    def __init__(self, plugin: str, description: str = "", *, part: str = "") -> None:
+        self.plugin = plugin
+        name = f"{plugin}_{part}" if part else plugin
+        prefix = f"/api/v1/{plugin.replace('_', '-')}"
+        super().__init__(name, "guildhall", url_prefix=prefix, description=description)
 
     def get(self, rule: str, **access: Any) -> Callable[[View], View]:
         return self._method("GET", rule, **access)
@@ -78,9 +80,15 @@ class RestBlueprint(flask_smorest.Blueprint):
         return self._method("DELETE", rule, **access)
 
     def _method(
-        self, method: str, rule: str, *, permission: str | None = None, signed_in: bool = False,
-        public: bool = False, idempotent: bool = False,
-    ) -> Callable[[View], View]:  # fmt: skip
+        self,
+        method: str,
+        rule: str,
+        *,
+        permission: str | None = None,
+        signed_in: bool = False,
+        public: bool = False,
+        idempotent: bool = False,
+    ) -> Callable[[View], View]:
         if sum((permission is not None, signed_in, public)) != 1:
             raise TypeError(f"{method} {rule}: say exactly one of permission, signed_in and public")
 
@@ -106,13 +114,13 @@ class RestBlueprint(flask_smorest.Blueprint):
             documented = self.doc(**self._about(view, permission, public, idempotent))(guarded)
             documented = self.alt_response("default", schema=Failure, description="Failure")(documented)
             documented.permission = permission
-            self.add_url_rule(rule, view.__name__, documented, methods=[method])
+            self.add_url_rule(rule, view.__name__, documented, methods=[method], tags=[self.plugin])
             return documented
 
         return declare
 
     def _about(self, view: View, permission: str | None, public: bool, idempotent: bool) -> dict[str, Any]:
-        about: dict[str, Any] = {"operationId": f"{self.name}_{view.__name__}"}
+        about: dict[str, Any] = {"operationId": f"{self.plugin}_{view.__name__}"}
         about["security"] = [] if public else [{"bearer": []}]
         if permission:
             about["x-permission"] = permission
@@ -154,7 +162,8 @@ def _enveloped(shape: ma.Schema | None) -> ma.Schema:
     name = "Empty"
     if shape is not None:
         name = type(shape).__name__.removesuffix("Schema") + ("List" if shape.many else "")
-        one = fields.Nested(type(shape), only=shape.only, exclude=shape.exclude)
+        only = None if shape.only is None else tuple(shape.only)
+        one = fields.Nested(type(shape), only=only, exclude=tuple(shape.exclude))
         content = fields.List(one) if shape.many else one
     whole: Mapping[str, Any] = {
         "success": fields.Boolean(required=True, metadata={"enum": [True]}),

@@ -1,5 +1,7 @@
 """One namespace for schema authors: marshmallow's field types and ours."""
 
-from marshmallow.fields import *  # noqa: F403
+from marshmallow.fields import *
 
-from core.rest.schema import Instant, Money, Units  # noqa: F401
+from core.rest.schema import Instant as Instant
+from core.rest.schema import Money as Money
+from core.rest.schema import Units as Units

@@ -9,6 +9,7 @@ import flask_smorest
 from flask import Flask, Response, g, jsonify
 
 from core import lifecycle
+from core.gateway.request import owned_by
 from core.platform import Platform
 from core.rest.auth import rest as core_rest
 from core.rest.blueprint import RestBlueprint
@@ -30,12 +31,14 @@ def install(app: Flask, platform: Platform) -> None:
     bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     api.spec.components.security_scheme("bearer", bearer)
     for plugin in platform.registry.plugins.values():
-        blueprint: Any = core_rest if plugin.name == "core" else plugin.rest or RestBlueprint(plugin.name)
+        generated = RestBlueprint(plugin.name, part="resources")
         for bound in platform.registry.resources.values():
-            if bound.plugin == plugin.name and bound.resource.rest and not getattr(blueprint, "_got_registered_once", 0):
-                add_routes(blueprint, bound)
-        if blueprint._docs:
-            api.register_blueprint(blueprint)
+            if bound.plugin == plugin.name and bound.resource.rest:
+                add_routes(generated, bound)
+        for blueprint in (core_rest if plugin.name == "core" else plugin.rest, generated):
+            if isinstance(blueprint, RestBlueprint) and blueprint._docs:
+                api.register_blueprint(blueprint)
+                owned_by(app, plugin.name, blueprint.name)
 
     @app.get("/api/v1/openapi.json")
     def openapi() -> Response:

@@ -26,8 +26,9 @@ MOST = 200
 class PageQuery(Schema):
     """Query parameters of every list."""
 
-    limit = fields.Integer(load_default=50, metadata={"description": "Rows a page, at most 200."},
-                           validate=lambda n: 1 <= n <= MOST)  # fmt: skip
+    limit = fields.Integer(
+        load_default=50, metadata={"description": "Rows a page, at most 200."}, validate=lambda n: 1 <= n <= MOST
+    )
     cursor = fields.String(load_default="", metadata={"description": "next_cursor of the page before."})
 
 
@@ -71,9 +72,14 @@ def _as(kind: type, value: Any) -> Any:
 
 
 def paginate(
-    session: Session, query: Select[Any], keys: Sequence[tuple[Any, bool]], *, limit: int, cursor: str = "",
+    session: Session,
+    query: Select[Any],
+    keys: Sequence[tuple[Any, bool]],
+    *,
+    limit: int,
+    cursor: str = "",
     of: Callable[[Any], Sequence[Any]] | None = None,
-) -> Page:  # fmt: skip
+) -> Page:
     """Run ``query`` sorted by ``keys`` (column, descending), which must be unique together and not null.
 
     ``of(row)`` gives a row's key values; by default the attributes of the columns' names.
@@ -95,4 +101,3 @@ def paginate(
         return Page(rows)
     last = of(rows[-1]) if of else [getattr(rows[-1], column.key) for column, _descending in keys]
     return Page(rows, encode(last))
-

@@ -131,7 +131,7 @@ def _query(name: str, bound: BoundResource) -> Schema:
         made["q"] = fields.String(validate=validate.Length(max=120), metadata=about)
     for key in bound.resource.filters:
         made[key] = field_of(bound.resource.columns_of_model[key], written=False)
-    query = type(PageQuery)(f"{name}Query", (PageQuery,), made)
+    query: Any = type(f"{name}Query", (PageQuery,), made)
     found: Schema = query()
     return found
 

@@ -25,8 +25,11 @@ class Schema(ma.Schema):
     @ma.pre_load
     def _clean(self, given: Any, **_kwargs: Any) -> Any:
         if isinstance(given, Mapping):
-            bad = {str(key): [_("This text holds characters that cannot be kept.")] for key, value in given.items()
-                   if not storable(value) or not storable(key)}  # fmt: skip
+            bad = {
+                str(key): [_("This text holds characters that cannot be kept.")]
+                for key, value in given.items()
+                if not storable(value) or not storable(key)
+            }
             if bad:
                 raise ValidationError(bad)
         return given
@@ -84,5 +87,3 @@ class Instant(base.AwareDateTime):
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else rfc3339(value)
-
-

@@ -27,9 +27,7 @@ def working_in(folder: Path, program: str) -> list[int]:
         if not entry.name.isdecimal():
             continue
         try:
-            if (entry / "comm").read_text().strip() == program and os.path.samestat(
-                (entry / "cwd").stat(), wanted
-            ):
+            if (entry / "comm").read_text().strip() == program and os.path.samestat((entry / "cwd").stat(), wanted):
                 found.append(int(entry.name))
         except OSError:
             continue  # ended meanwhile, or another user's
@@ -63,9 +61,7 @@ def end(
             except ProcessLookupError:
                 pass
             except PermissionError:
-                raise RuntimeProblem(
-                    f"{what} (process {pid}) belongs to another user; end it first."
-                ) from None
+                raise RuntimeProblem(f"{what} (process {pid}) belongs to another user; end it first.") from None
         deadline = time.monotonic() + seconds
         while find():
             if time.monotonic() > deadline:

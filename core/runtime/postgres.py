@@ -130,9 +130,7 @@ class EmbeddedPostgres:
             self._initdb(data, account)
         version = (data / "PG_VERSION").read_text().strip()
         if version != VERSION:
-            raise RuntimeProblem(
-                f"{data} was made by PostgreSQL {version}, not {VERSION}; dump and restore it."
-            )
+            raise RuntimeProblem(f"{data} was made by PostgreSQL {version}, not {VERSION}; dump and restore it.")
         (data / "postmaster.pid").unlink(missing_ok=True)
         self._sockets.make()
         shutil.rmtree(self.socket, ignore_errors=True)  # a killed server's socket and its lock file
@@ -188,9 +186,7 @@ class EmbeddedPostgres:
             shutil.rmtree(half_made, ignore_errors=True)
         if data.exists() and any(data.iterdir()):
             raise RuntimeProblem(f"{data} holds files that are no PostgreSQL database; move them away.")
-        with tempfile.TemporaryDirectory(
-            prefix=UNFINISHED, dir=data.parent, ignore_cleanup_errors=True
-        ) as new:
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=data.parent, ignore_cleanup_errors=True) as new:
             made = Path(new) / "data"
             made.mkdir(0o700)
             if account:
@@ -198,16 +194,23 @@ class EmbeddedPostgres:
                 os.chown(made, account.uid, account.gid)
             argv = [
                 str(binaries.bin_for(account) / "initdb"),
-                "--pgdata", str(made),
-                "--username", NAME,
-                "--auth", "trust",  # the socket's folder is private to this user
-                "--encoding", "UTF8",
-                "--locale-provider", "builtin",
-                "--builtin-locale", "C.UTF-8",
-                "--locale", "C",  # the rest (messages, dates) needs no locale of the system
+                "--pgdata",
+                str(made),
+                "--username",
+                NAME,
+                "--auth",
+                "trust",  # the socket's folder is private to this user
+                "--encoding",
+                "UTF8",
+                "--locale-provider",
+                "builtin",
+                "--builtin-locale",
+                "C.UTF-8",
+                "--locale",
+                "C",  # the rest (messages, dates) needs no locale of the system
                 "--no-instructions",
                 *([] if self._fsync else ["--no-sync"]),
-            ]  # fmt: skip
+            ]
             user = {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
             result = subprocess.run(
                 argv,

@@ -20,9 +20,7 @@ from core.runtime.sockets import SocketFolder
 
 POLL = 0.02  # seconds
 # What Redis says of data that another version wrote, or that is damaged.
-UNREADABLE = re.compile(
-    r"Bad file format|RDB (format|version)|corrupt|Unrecoverable|Short read|signature", re.I
-)
+UNREADABLE = re.compile(r"Bad file format|RDB (format|version)|corrupt|Unrecoverable|Short read|signature", re.I)
 
 
 def find_server() -> Path:

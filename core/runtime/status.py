@@ -54,7 +54,5 @@ class Status:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for name, (state, detail, since) in self._rows.items():
             elapsed = f"{time.monotonic() - since:.0f} s"
-            table.add_row(
-                name, Text(state, style=COLOURS.get(state, "red")), elapsed, Text(detail, style="dim")
-            )
+            table.add_row(name, Text(state, style=COLOURS.get(state, "red")), elapsed, Text(detail, style="dim"))
         return Group(Text(self.title, style="bold"), table)

@@ -261,9 +261,7 @@ def check_port(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except socket.gaierror:
-        raise RuntimeProblem(
-            f"The host {host} is unknown; set GUILDHALL_HOST to an address of yours."
-        ) from None
+        raise RuntimeProblem(f"The host {host} is unknown; set GUILDHALL_HOST to an address of yours.") from None
     except PermissionError:
         raise RuntimeProblem(f"Port {port} is for root only; choose another, like PORT=8000.") from None
     except OSError as problem:

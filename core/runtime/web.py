@@ -84,12 +84,20 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load_config(self) -> None:
         chosen = {
-            "bind": f"fd://{self._listener.fileno()}", "workers": self._config.web_workers,
-            "threads": self._config.web_threads, "worker_class": "gthread", "preload_app": True,
-            "timeout": 60, "graceful_timeout": 10, "keepalive": 5, "accesslog": None, "loglevel": "warning",
-            "proc_name": "guildhall", "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,
+            "bind": f"fd://{self._listener.fileno()}",
+            "workers": self._config.web_workers,
+            "threads": self._config.web_threads,
+            "worker_class": "gthread",
+            "preload_app": True,
+            "timeout": 60,
+            "graceful_timeout": 10,
+            "keepalive": 5,
+            "accesslog": None,
+            "loglevel": "warning",
+            "proc_name": "guildhall",
+            "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,
             "child_exit": _forget,
-        }  # fmt: skip
+        }
         for name, value in chosen.items():
             self.cfg.set(name, value)
 

@@ -14,10 +14,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import generation  # face
-from core.hooks import collect  # face
+from guildhall import collect
 
-from .criteria import Leaf, Node, Source, Test, parse
+from .criteria import Node, Test, parse
 from .errors import InvalidCriteria
+from .leaf import Leaf, Source
 from .models import Badge
 
 log = structlog.get_logger("badges")

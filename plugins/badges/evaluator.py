@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 from guildhall import Actor, Member, locks, new_id, now, publish
 
 from .catalogue import Catalogue, Compiled, current
-from .criteria import Source
 from .events import BadgeAwarded
+from .leaf import Source
 from .leaves import HELD
 from .models import Award, Badge
 
@@ -34,7 +34,8 @@ class Earned:
 
 
 def evaluate(
-    session: Session, actor: Actor, *, members: Collection[UUID], types: Iterable[str], tipped: Tipped, quiet: bool = False
+    session: Session, actor: Actor, *, members: Collection[UUID], types: Iterable[str], tipped: Tipped,
+    quiet: bool = False,
 ) -> list[Earned]:  # fmt: skip
     """Award every badge that contributions of ``types`` have just brought these members.
 

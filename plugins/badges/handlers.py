@@ -31,6 +31,4 @@ def evaluate_batch(session: Session, actor: Actor, event: StoredEvent) -> None:
         query = query.order_by(Contribution.occurred_at, Contribution.id)
         return dict(session.execute(query).tuples().all())
 
-    award_what_is_earned(
-        session, actor, members=payload.member_ids, types=payload.types, tipped=tipped, quiet=True
-    )
+    award_what_is_earned(session, actor, members=payload.member_ids, types=payload.types, tipped=tipped, quiet=True)

@@ -1,4 +1,4 @@
-"""What badges add to other plugins' pages, and their own leaves by their own hook."""
+"""What badges add to other plugins' pages, and their own kinds of criteria."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.hookspecs import Panel  # face
-from guildhall import Actor, _, hookimpl
+from guildhall import Actor, Panel, _, hookimpl
 from plugins.contributions import Stage
 
 from . import queries
-from .criteria import Leaf
+from .leaf import Leaf
 from .leaves import LEAVES
 
 
 @hookimpl
 def badge_criteria() -> list[type[Leaf]]:
+    """Our own leaves, by the same hook as anybody's."""
     return LEAVES
 
 
@@ -28,7 +28,7 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
         Stage(
             at=award.awarded_at, stage="badge", title=badge.name, detail=badge.description,
             state="revoked" if award.revoked_at else "earned", icon=badge.icon,
-            url=f"/admin/badges/badge/{badge.slug}?member={award.member_id}",
+            url=f"/admin/badges/gallery/{badge.slug}?member={award.member_id}",
         )
         for award, badge in queries.awarded_by(session, contribution_id)
     ]  # fmt: skip

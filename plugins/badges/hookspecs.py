@@ -9,7 +9,7 @@ from guildhall import hookspec
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from .criteria import Leaf
+    from .leaf import Leaf
 
 
 @hookspec
@@ -19,3 +19,4 @@ def badge_criteria(session: Session) -> list[type[Leaf]]:
     Called when the badges are compiled, not for each event; answer the same classes every time. Badges that use
     a kind whose plugin is off are not awarded until it is back.
     """
+    raise NotImplementedError

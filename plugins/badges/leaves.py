@@ -1,4 +1,4 @@
-"""The kinds of criteria that badges bring themselves, registered by the same hook as anybody's."""
+"""The kinds of criteria that badges bring themselves; the hook ``badge_criteria`` registers them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from guildhall import Member, _
 from plugins.contributions import ContributionType, MemberFacts, MemberProgress, TypeProgress, queries
 
-from .criteria import AtLeast, Explanation, Leaf, Measured, Source, Units38
+from .leaf import AtLeast, Explanation, Leaf, Measured, Source, Units38
 from .models import Award, Badge
 
 ANY_TYPE = "*"

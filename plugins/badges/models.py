@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import mapped_column, relationship
 
-from guildhall import CreatedAt, Id, Instant, Json, LongText, Mapped, MemberRef, Model, ShortText, Slug
+from guildhall import CreatedAt, Id, Instant, Json, LongText, Mapped, Member, MemberRef, Model, ShortText, Slug
 
 CATEGORIES = ("Milestone", "Challenge", "Profile", "Special")
 VISIBILITIES = ("public", "hidden", "secret")
@@ -40,7 +40,9 @@ class Badge(Model):
     category: Mapped[str] = mapped_column(String(40), server_default="Special", default="Special")
     level: Mapped[int | None]
     icon: Mapped[str] = mapped_column(String(40), server_default="award", default="award")
-    visibility: Mapped[str] = mapped_column(String(10), server_default="public", default="public")
+    visibility: Mapped[str] = mapped_column(
+        String(10), server_default="public", default="public", info={"choices": VISIBILITIES}
+    )
     criteria: Mapped[Json]
     version: Mapped[int] = mapped_column(server_default="1", default=1)
     revision: Mapped[int] = mapped_column(server_default="1", default=1, info={"audit": False})
@@ -66,7 +68,6 @@ class Award(Model):
         UniqueConstraint("badge_id", "member_id"),
         CheckConstraint(f"source IN {SOURCES}", name="source"),
         CheckConstraint("(revoked_at IS NULL) = (revoke_reason IS NULL)", name="revoked"),
-        Index("ix_badges_award_member_held", "member_id", "badge_id", postgresql_where=text("revoked_at IS NULL")),
         Index("ix_badges_award_awarded_at", "awarded_at"),
         Index("ix_badges_award_badge_awarded", "badge_id", "awarded_at"),
         Index(
@@ -88,3 +89,6 @@ class Award(Model):
     revoked_at: Mapped[Instant | None]
     revoked_by: Mapped[UUID | None]
     revoke_reason: Mapped[str | None] = mapped_column(Text)
+
+    badge: Mapped[Badge] = relationship(lazy="raise")
+    member: Mapped[Member] = relationship(lazy="raise")

@@ -11,12 +11,12 @@ from sqlalchemy import exists, func, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from core.settings import read as read_settings  # face
-from guildhall import Member, NotFound, now
+from guildhall import Member, NotFound, now, read_settings
 
 from .catalogue import Compiled, current, kinds
-from .criteria import Explained, Facts, Node, parse
+from .criteria import Explained, Node, parse
 from .errors import InvalidCriteria, PreviewTooSlow
+from .leaf import Facts, Source
 from .models import Award, Badge
 from .service import check_criteria, find
 from .settings import BadgeSettings
@@ -63,8 +63,8 @@ class Preview:
 def standings(session: Session) -> list[Standing]:
     """Every badge with its holders, rarest category order left to the caller; sorted by category, level, name."""
     members = session.scalar(select(func.count()).select_from(Member).where(Member.status == "active")) or 0
-    held = select(Award.badge_id, func.count().label("holders")).where(Award.revoked_at.is_(None))
-    held = held.group_by(Award.badge_id).subquery()
+    count = select(Award.badge_id, func.count().label("holders")).where(Award.revoked_at.is_(None))
+    held = count.group_by(Award.badge_id).subquery()
     query = select(Badge, func.coalesce(held.c.holders, 0)).outerjoin(held, held.c.badge_id == Badge.id)
     query = query.order_by(Badge.category, Badge.level.nulls_last(), Badge.name)
     return [
@@ -151,7 +151,7 @@ def preview(session: Session, definition: Any, *, slug: str = "") -> Preview:
 
 def facts_of(session: Session, nodes: Iterable[Node], member_id: UUID) -> Facts:
     """One member's facts for these trees, each source loaded once."""
-    sources = frozenset().union(*(node.sources() for node in nodes))
+    sources = frozenset[Source]().union(*(node.sources() for node in nodes))
     return {source: source.load(session, [member_id])[member_id] for source in sources}
 
 

@@ -9,8 +9,7 @@ from sqlalchemy import Select, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.settings import read as read_settings  # face
-from guildhall import Actor, Member, now, publish
+from guildhall import Actor, Member, now, publish, read_settings
 
 from .catalogue import Compiled, current
 from .errors import BadgeNotFound

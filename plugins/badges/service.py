@@ -10,8 +10,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.audit.trail import record  # face
-from guildhall import Actor, Invalid, Member, NotFound, _, locks, new_id, now, publish
+from guildhall import Actor, Invalid, Member, NotFound, _, audit, locks, new_id, now, publish
 
 from .catalogue import kinds, needed
 from .criteria import Node, invalid, parse
@@ -61,9 +60,7 @@ def check_criteria(session: Session, definition: Any, *, slug: str = "") -> Node
     """
     known = kinds(session)
     node = parse(definition, known)
-    problems = [
-        (one.place, problem) for one in node.conditions() if (problem := one.leaf.check(session)) is not None
-    ]
+    problems = [(one.place, problem) for one in node.conditions() if (problem := one.leaf.check(session)) is not None]
     if not problems and slug in _reachable(session, node, known):
         place = next((one.place for one in node.conditions() if f"badge:{slug}" in one.leaf.depends_on()), node.place)
         problems.append((place, _("the badge {badge} would need itself.").format(badge=slug)))
@@ -97,7 +94,7 @@ def award(session: Session, actor: Actor, *, slug: str, member_id: UUID, reason:
         .returning(Award.id)
     )
     award_id = restored or _give(session, badge, member, values)
-    record(
+    audit(
         session, actor, "badges.award.restored" if restored else "badges.award.given", subject_type="badges.award",
         subject_id=award_id, changes={"badge": [None, slug], "member": [None, member_id]}, reason=reason,
     )  # fmt: skip
@@ -113,7 +110,7 @@ def _give(session: Session, badge: Badge, member: Member, values: dict[str, Any]
             raise NotEligible(reason=_("all {n} of it have been awarded.").format(n=badge.supply_limit))
     row = {"id": new_id(), "badge_id": badge.id, "member_id": member.id, "badge_version": badge.version, **values}
     statement = insert(Award).values(row).on_conflict_do_nothing(index_elements=["badge_id", "member_id"])
-    award_id = session.scalar(statement.returning(Award.id))
+    award_id: UUID | None = session.scalar(statement.returning(Award.id))
     if award_id is None:
         raise BadgeAlreadyHeld(member=member.display_name, badge=badge.slug)
     return award_id
@@ -138,7 +135,7 @@ def revoke(session: Session, actor: Actor, *, slug: str, member_id: UUID, reason
     if award_id is None:
         name = session.get_one(Member, member_id).display_name
         raise BadgeNotHeld(member=name, badge=slug)
-    record(
+    audit(
         session, actor, "badges.award.revoked", subject_type="badges.award", subject_id=award_id,
         changes={"badge": [slug, None], "member": [member_id, None]}, reason=reason,
     )  # fmt: skip
@@ -148,7 +145,7 @@ def revoke(session: Session, actor: Actor, *, slug: str, member_id: UUID, reason
 
 def find(session: Session, slug: str) -> Badge:
     """The badge with this slug. Raises BadgeNotFound."""
-    badge = session.scalar(select(Badge).where(Badge.slug == slug))
+    badge: Badge | None = session.scalar(select(Badge).where(Badge.slug == slug))
     if badge is None:
         raise BadgeNotFound(badge=slug)
     return badge

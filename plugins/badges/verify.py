@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 from guildhall import Member, now
 
 from .catalogue import Catalogue, Compiled, current
-from .criteria import Source
 from .evaluator import taken
+from .leaf import Source
 from .models import Award
 
 CHUNK = 1_000

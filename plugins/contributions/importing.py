@@ -10,8 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from core.members.service import KnownAs, by_identity  # face
-from guildhall import Actor, DomainError
+from guildhall import Actor, DomainError, members
 
 from . import service
 from .history import BadLine, Line, fixed_zone
@@ -69,17 +68,17 @@ def run(
 
 
 def _import(session: Session, actor: Actor, lines: list[Line], kind: str) -> list[service.Outcome]:
-    people: dict[str, KnownAs] = {}
+    people: dict[str, members.KnownAs] = {}
     for line in lines:
         known = people.get(line.subject)
         if known is None or known.joined_at is None or line.occurred_at < known.joined_at:
-            people[line.subject] = KnownAs(
+            people[line.subject] = members.KnownAs(
                 display_name=line.name, time_zone=fixed_zone(line.occurred_at), joined_at=line.occurred_at
             )
-    members = by_identity(session, kind, people)
+    ids = members.by_identity(session, kind, people)
     rows = [
         service.NewContribution(
-            line=line.number, member_id=members[line.subject], type=line.type, event_key=line.key,
+            line=line.number, member_id=ids[line.subject], type=line.type, event_key=line.key,
             occurred_at=line.occurred_at, details=line.details,
         )
         for line in lines

@@ -7,6 +7,7 @@ holder wrote. The unique key (type, event_key) decides what is new.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,7 @@ from .settings import ContributionSettings
 
 DETAILS_LIMIT = 16_000
 KEY_LENGTH = 200
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # PostgreSQL's text holds no such character
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,8 +160,8 @@ class Intake:
         key = row.event_key
         if key is None:
             key = f"{row.submission_id or row.challenge_id or contribution_id}:{row.member_id}"
-        if not 1 <= len(key) <= KEY_LENGTH or "\0" in key:
-            raise InvalidEvent(problem=f"the key must have 1 to {KEY_LENGTH} characters")
+        if not 1 <= len(key) <= KEY_LENGTH or not key.isprintable():
+            raise InvalidEvent(problem=f"the key must have 1 to {KEY_LENGTH} printable characters")
         details = _checked(row.details)
         at = self._when(row.occurred_at)
         result = score(rules, person.tier_at(at), details)
@@ -173,12 +175,12 @@ class Intake:
         }  # fmt: skip
 
     def _rules_of(self, code: str) -> Rules:
-        if code not in self._rules:
+        if code not in self._rules and code.isprintable():
             row = self.session.scalar(
                 select(ContributionType).where(ContributionType.code == code, ContributionType.enabled)
             )
             self._rules[code] = rules_of(row) if row else None
-        rules = self._rules[code]
+        rules = self._rules.get(code)
         if rules is None:
             raise InvalidContributionType(type=code)
         return rules
@@ -247,10 +249,11 @@ def _checked(details: Any) -> dict[str, Any]:
     if not details:
         return {}
     try:
-        written = json.dumps(dict(details), allow_nan=False)
+        written = json.dumps(dict(details), allow_nan=False, ensure_ascii=False)
+        written.encode()
     except (TypeError, ValueError, RecursionError):
         raise InvalidMetadata(limit=DETAILS_LIMIT) from None
-    if len(written) > DETAILS_LIMIT or "\\u0000" in written or "\\ud8" in written.lower():
+    if len(written) > DETAILS_LIMIT or _NUL.search(written):
         raise InvalidMetadata(limit=DETAILS_LIMIT)
     checked: dict[str, Any] = json.loads(written)
     return checked

@@ -1,19 +1,24 @@
-"""What contributions can tell: facts of members, leaderboards, a contribution's story."""
+"""What contributions can tell: facts of members, progress, leaderboards, figures over time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, joinedload
 
 from guildhall import Member, now
 
-from .models import MemberProgress, TypeProgress
+from .models import Contribution, ContributionType, MemberProgress, Milestone, MonthProgress, TypeProgress
+from .rules import window_start
+
+Period = Literal["all", "month", "week"]
+NEWEST_FIRST = ((Contribution.occurred_at, True), (Contribution.id, True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,3 +68,182 @@ def streak_now(run: int, last_day: date | None, zone: str) -> int:
     """The streak as of now: the run that ended on ``last_day``, or 0 once a whole local day was missed."""
     today = now().astimezone(ZoneInfo(zone)).date()
     return run if last_day is not None and last_day >= today - timedelta(days=1) else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rank:
+    """A place on a leaderboard; equal points share a ``rank``, and the next one counts them all (1, 1, 3)."""
+
+    rank: int
+    member_id: UUID
+    name: str
+    points: int
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leaderboard:
+    """The best of a period, half-open in UTC; ``start`` and ``end`` are missing for all time.
+
+    ``me`` is the asking member's own place, wherever it is; None without points.
+    """
+
+    period: Period
+    start: datetime | None
+    end: datetime | None
+    ranks: list[Rank]
+    me: Rank | None
+
+
+def leaderboard(
+    session: Session, *, period: Period = "all", at: datetime | None = None, top: int = 25, me: UUID | None = None
+) -> Leaderboard:
+    """The ``top`` members of all time, or of the month or week (UTC, Monday first) around ``at`` (default: now)."""
+    start, end = _span(period, at or now())
+    points = _points(period, start, end)
+    rows = session.execute(
+        select(points.c.member_id, Member.display_name, points.c.points, points.c.count)
+        .join(Member, Member.id == points.c.member_id)
+        .where(points.c.points > 0)
+        .order_by(points.c.points.desc(), points.c.member_id.desc())
+        .limit(top)
+    )
+    ranks: list[Rank] = []
+    for position, (member_id, name, total, count) in enumerate(rows, start=1):
+        tied = bool(ranks) and ranks[-1].points == total
+        rank = ranks[-1].rank if tied else position
+        ranks.append(Rank(rank=rank, member_id=member_id, name=name, points=int(total), count=int(count)))
+    mine = next((one for one in ranks if one.member_id == me), None)
+    if mine is None and me is not None:
+        mine = _rank_of(session, points, me)
+    return Leaderboard(period=period, start=start, end=end, ranks=ranks, me=mine)
+
+
+def _rank_of(session: Session, points: Any, member_id: UUID) -> Rank | None:
+    query = select(Member.display_name, points.c.points, points.c.count)
+    query = query.join(Member, Member.id == points.c.member_id).where(points.c.member_id == member_id)
+    row = session.execute(query).first()
+    if row is None or not row.points:
+        return None
+    above = session.scalar(select(func.count()).select_from(points).where(points.c.points > row.points)) or 0
+    return Rank(
+        rank=above + 1, member_id=member_id, name=row.display_name, points=int(row.points), count=int(row.count)
+    )
+
+
+def _span(period: Period, at: datetime) -> tuple[datetime | None, datetime | None]:
+    if period == "all":
+        return None, None
+    start = window_start(period, at)
+    longest = start + timedelta(days=7 if period == "week" else 32)
+    return start, window_start(period, longest)
+
+
+def _points(period: Period, start: datetime | None, end: datetime | None) -> Any:
+    """Points and count by member in the period, from the smallest table that knows."""
+    if start is None or end is None:
+        return MemberProgress.__table__
+    if period == "month":
+        month = select(MonthProgress).where(MonthProgress.month == start.date())
+        return month.subquery("month")
+    points, count = func.sum(Contribution.points).label("points"), func.count().label("count")
+    week = select(Contribution.member_id, points, count).group_by(Contribution.member_id)
+    week = week.where(Contribution.state == "counted", Contribution.occurred_at >= start)
+    return week.where(Contribution.occurred_at < end).subquery("week")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A member's own view: totals, this month (UTC), streak as of now, by type, and the next milestone."""
+
+    points: int
+    count: int
+    month_points: int
+    month_count: int
+    streak_current: int
+    streak_best: int
+    first_at: datetime | None
+    last_at: datetime | None
+    by_type: list[dict[str, Any]]
+    next_milestone: int | None
+
+
+def progress_of(session: Session, member_id: UUID) -> Progress | None:
+    """How far a member got; None when there is no such member."""
+    known = facts(session, [member_id]).get(member_id)
+    if known is None:
+        return None
+    total = session.get(MemberProgress, member_id, populate_existing=True)
+    month = session.get(MonthProgress, (member_id, window_start("month", now()).date()), populate_existing=True)
+    types = session.execute(
+        select(TypeProgress.type, ContributionType.label, TypeProgress.count, TypeProgress.points)
+        .join(ContributionType, ContributionType.code == TypeProgress.type)
+        .where(TypeProgress.member_id == member_id)
+        .order_by(TypeProgress.points.desc(), TypeProgress.type)
+    )
+    following = select(func.min(Milestone.threshold)).where(Milestone.enabled, Milestone.threshold > known.points)
+    threshold = session.scalar(following)
+    return Progress(
+        points=known.points, count=total.count if total else 0, month_points=month.points if month else 0,
+        month_count=month.count if month else 0, streak_current=known.streak_current, streak_best=known.streak_best,
+        first_at=known.first_at, last_at=known.last_at, by_type=[dict(row) for row in types.mappings()],
+        next_milestone=None if threshold is None else int(threshold),
+    )  # fmt: skip
+
+
+def contributions(
+    *, member_id: UUID | None = None, type: str | None = None, state: str | None = None
+) -> Select[tuple[Contribution]]:
+    """The query of contributions with their members; unsorted, for paging by NEWEST_FIRST."""
+    query: Select[tuple[Contribution]] = select(Contribution).options(joinedload(Contribution.member))
+    for column, value in ((Contribution.member_id, member_id), (Contribution.type, type), (Contribution.state, state)):
+        if value is not None:
+            query = query.where(column == value)
+    return query
+
+
+def latest(session: Session, member_id: UUID, most: int = 10) -> Sequence[Contribution]:
+    """A member's newest contributions."""
+    query = contributions(member_id=member_id).order_by(*(column.desc() for column, _ in NEWEST_FIRST))
+    return session.scalars(query.limit(most)).all()
+
+
+def newest_at(session: Session) -> datetime | None:
+    """When the newest counted contribution occurred."""
+    query = select(Contribution.occurred_at).where(Contribution.state == "counted")
+    return session.scalar(query.order_by(Contribution.occurred_at.desc()).limit(1))
+
+
+def by_day(session: Session, days: int = 90) -> list[tuple[date, int]]:
+    """Counted contributions on each of the ``days`` UTC days that end with the last day present; empty without any.
+
+    The window follows the data, so that a history that ends in the past still shows.
+    """
+    newest = newest_at(session)
+    if newest is None:
+        return []
+    last = newest.astimezone(UTC).date()
+    first = last - timedelta(days=days - 1)
+    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    day = func.date(func.timezone("UTC", Contribution.occurred_at))
+    query = select(day, func.count()).where(Contribution.state == "counted", Contribution.occurred_at >= start)
+    counts = dict(session.execute(query.group_by(day)).tuples().all())
+    return [(one, counts.get(one, 0)) for one in (first + timedelta(days=n) for n in range(days))]
+
+
+def by_month(session: Session, months: int = 2) -> list[tuple[date, int, int]]:
+    """(month, count, points) of the last ``months`` UTC months, the present one first."""
+    first = window_start("month", now()).date()
+    wanted = [first]
+    while len(wanted) < months:
+        wanted.append((wanted[-1] - timedelta(days=1)).replace(day=1))
+    query = select(MonthProgress.month, func.sum(MonthProgress.count), func.sum(MonthProgress.points))
+    rows = session.execute(query.where(MonthProgress.month.in_(wanted)).group_by(MonthProgress.month))
+    found = {month: (int(count), int(points)) for month, count, points in rows}
+    return [(month, *found.get(month, (0, 0))) for month in wanted]
+
+
+def has_git_history(session: Session) -> bool:
+    """Whether a git history was imported before."""
+    query = select(Contribution.id).where(Contribution.type.in_(("git.commit", "git.merge", "git.release")))
+    return session.scalar(query.where(Contribution.source == "import").limit(1)) is not None

@@ -9,8 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from core.settings import read as read_settings  # face
-from guildhall import Actor, publish
+from guildhall import Actor, publish, read_settings
 
 from . import progress, rules
 from .errors import DuplicateEvent

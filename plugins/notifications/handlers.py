@@ -21,21 +21,20 @@ from . import mail, queries, service
 from .service import notify
 from .settings import NotificationSettings
 
+UnitOfWork = Callable[[], AbstractContextManager[Session]]
+
 
 def tell_badge(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
     """On ``badges.badge.awarded``; a quiet award stays in-app."""
     for event in events:
         award = event.payload
         badge = session.get(Badge, award.badge_id)
-        params = {
-            "badge": badge.name if badge else "",
-            "badge_id": award.badge_id,
-            "award_id": award.award_id,
-        }
+        name = badge.name if badge else ""
+        params = {"badge": name, "badge_id": award.badge_id, "award_id": award.award_id}
         notify(
             session, _because(actor, event), member_id=award.member_id, kind="badge_awarded",
-            params=_with_contribution(params, award.contribution_id), reference=f"badges.award:{award.award_id}",
-            mail=not award.quiet,
+            params=_with_contribution(params, award.contribution_id),
+            reference=f"badges.award:{award.award_id}", mail=not award.quiet,
         )  # fmt: skip
 
 
@@ -58,14 +57,13 @@ def tell_reward(session: Session, actor: Actor, events: Sequence[StoredEvent]) -
         params = {"amount": shown(session, paid.amount, paid.asset), "reward_id": paid.reward_id}
         notify(
             session, _because(actor, event), member_id=paid.member_id, kind="reward_paid",
-            params=_with_contribution(params, paid.contribution_id), reference=f"wallet.reward:{paid.reward_id}",
+            params=_with_contribution(params, paid.contribution_id),
+            reference=f"wallet.reward:{paid.reward_id}",
             mail=not _imported(session, paid.contribution_id),
         )  # fmt: skip
 
 
-def send_mail(
-    unit_of_work: Callable[[], AbstractContextManager[Session]], actor: Actor, event: StoredEvent
-) -> None:
+def send_mail(unit_of_work: UnitOfWork, actor: Actor, event: StoredEvent) -> None:
     """On ``notifications.notification.created``: mail it, where there is a mail server and an address.
 
     At least once: after a crash between the sending and its record the mail goes out again under the same
@@ -75,22 +73,15 @@ def send_mail(
         return
     with unit_of_work() as session:
         config, settings = session.info["config"], read_settings(session, NotificationSettings)
-        notice = service.mailable(session, event.payload.notification_id)
-        member = session.get(Member, event.payload.member_id)
-        if not (
-            config.smtp_url
-            and settings.mail
-            and notice
-            and member
-            and member.email
-            and member.status == "active"
-        ):
+        row = service.unmailed(session, event.payload.notification_id)
+        member = session.get_one(Member, event.payload.member_id)
+        reachable = member.email and member.status == "active"
+        if row is None or not (reachable and settings.mail and config.smtp_url):
             return
-        notice = queries.shown(session, [notice])[0]
+        [notice] = queries.shown(session, [row])
     try:
-        message = mail.compose(
-            notice, member, sender=config.mail_from, sender_name=settings.sender_name, site=config.url
-        )
+        sender = mail.sender(config.mail_from, settings.sender_name)
+        message = mail.compose(notice, member, sender=sender, site=config.url)
         mail.send(mail.Server.from_url(config.smtp_url), message)
     except mail.MailUnusable as problem:
         with unit_of_work() as session:

@@ -1,4 +1,4 @@
-"""What this plugin adds to others: its kinds of notices, its part of a contribution's story and of a member's page."""
+"""What this plugin adds: kinds of notices, its part of a contribution's story and of a member's page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def notification_kinds() -> Iterable[kinds.Kind]:
 @hookimpl
 def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     return [
-        Stage(at=notice.created_at, stage="notification", title=notice.subject, icon=notice.kind.icon, url=notice.url or None)
+        Stage(
+            at=notice.created_at, stage="notification", title=notice.subject, icon=notice.kind.icon,
+            url=notice.url or None,
+        )
         for notice in queries.of_contribution(session, contribution_id)
     ]  # fmt: skip
 

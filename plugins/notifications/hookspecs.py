@@ -13,6 +13,6 @@ from .kinds import Kind
 def notification_kinds() -> Iterable[Kind]:
     """Kinds of notices a plugin brings. *Isolated.*
 
-    Called once in each unit of work that writes or shows notices. Not called for a disabled plugin: its earlier
-    notices are then shown with a text that says so.
+    Called once in each unit of work that writes or shows notices. Not called for a disabled plugin: its
+    earlier notices are then shown with a text that says so.
     """

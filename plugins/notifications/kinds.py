@@ -32,7 +32,7 @@ class Kind:
 
 
 def fill(text: str, params: Mapping[str, object]) -> str:
-    """``text``, perhaps translated, with its placeholders filled; nothing in it can run or reach attributes."""
+    """``text``, perhaps translated, with its placeholders filled; nothing in it can run."""
     return _PLACEHOLDER.sub(lambda found: str(params.get(found[1], found[0])), text)
 
 

@@ -25,13 +25,13 @@ class MailUnusable(Exception):
     """This mail can never be delivered; the message says why."""
 
 
-class BadServerUrl(Exception):
-    """The configured mail server's URL cannot be used. Never quotes the URL: it holds a password."""
+class Misconfigured(Exception):
+    """smtp_url or mail_from cannot be used. Never quotes the URL: it holds a password."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """Where mail is handed over. ``implicit_tls`` is smtps; otherwise STARTTLS is used wherever it is offered."""
+    """Where mail is handed over. ``implicit_tls`` is smtps; otherwise STARTTLS where it is offered."""
 
     host: str
     port: int
@@ -41,14 +41,14 @@ class Server:
 
     @classmethod
     def from_url(cls, url: str) -> Server:
-        """Read ``smtp://user:password@host:port`` or ``smtps://…``. Raises BadServerUrl."""
+        """Read ``smtp://user:password@host:port`` or ``smtps://…``. Raises Misconfigured."""
         try:
             parts = urlsplit(url)
             port = parts.port
         except ValueError:
-            raise BadServerUrl("smtp_url must read smtp://user:password@host:port") from None
+            raise Misconfigured("smtp_url must read smtp://user:password@host:port") from None
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-            raise BadServerUrl("smtp_url must read smtp://user:password@host:port or smtps://…")
+            raise Misconfigured("smtp_url must read smtp://user:password@host:port or smtps://…")
         secure = parts.scheme == "smtps"
         user, password = unquote(parts.username or ""), unquote(parts.password or "")
         return cls(parts.hostname, port or (465 if secure else 587), secure, user, password)
@@ -61,27 +61,34 @@ class Server:
         return self.host == "localhost"
 
 
-def compose(notice: Notice, member: Member, *, sender: str, sender_name: str, site: str) -> EmailMessage:
+def sender(configured: str, name: str = "") -> Address:
+    """Who mail comes from: ``Name <address>``, perhaps under another name. Raises Misconfigured."""
+    own_name, address = parseaddr(configured)
+    try:
+        return Address(name or own_name, addr_spec=address)
+    except (ValueError, IndexError, MessageError):
+        raise Misconfigured("mail_from must read Name <address@example.org>") from None
+
+
+def compose(notice: Notice, member: Member, *, sender: Address, site: str) -> EmailMessage:
     """The notice as a message of plain text. ``site`` is the address people use, without a trailing slash.
 
     The Message-ID follows from the notice's id, so that a mail sent twice after a crash is known as one.
-    Raises MailUnusable for an address or a name that cannot stand in a header.
+    Raises MailUnusable for an address that cannot stand in a header.
     """
-    name, address = parseaddr(sender)
     message = EmailMessage()
     try:
-        message["From"] = Address(sender_name or name, addr_spec=address)
         message["To"] = Address(" ".join(member.display_name.split()), addr_spec=member.email or "")
-        message["Subject"] = " ".join(notice.subject.split())
-        message["Message-ID"] = f"<{notice.id}@{address.rpartition('@')[2]}>"
-        message["Date"] = now()
     except (ValueError, IndexError, MessageError) as problem:
-        raise MailUnusable(f"The address or the name cannot be used in a mail: {problem}") from None
+        raise MailUnusable(f"The address cannot be used: {problem}") from None
+    message["From"] = sender
+    message["Subject"] = " ".join(notice.subject.split())
+    message["Message-ID"] = f"<{notice.id}@{sender.domain}>"
+    message["Date"] = now()
     message["Auto-Submitted"] = "auto-generated"
     footer = FOOTER.replace("{url}", f"{site}/admin/notifications/mine")
-    message.set_content(
-        "\n\n".join(part for part in (notice.body, notice.url and site + notice.url, footer) if part)
-    )
+    parts = (notice.body, notice.url and site + notice.url, footer)
+    message.set_content("\n\n".join(part for part in parts if part))
     return message
 
 
@@ -91,20 +98,18 @@ def send(server: Server, message: EmailMessage) -> None:
     Raises MailUnusable when the server refuses this mail for good (5xx). Any other failure, a refused sign-in
     included, is of the server and not of the mail: it raises what smtplib raises, and may be tried again.
     """
-    sender, recipient = (message[head].addresses[0].addr_spec for head in ("From", "To"))
+    origin, recipient = (message[head].addresses[0] for head in ("From", "To"))
     connect = smtplib.SMTP_SSL if server.implicit_tls else smtplib.SMTP
     secure = {"context": ssl.create_default_context()} if server.implicit_tls else {}
-    smtp = connect(
-        server.host, server.port, local_hostname=sender.rpartition("@")[2], timeout=TIMEOUT_SECONDS, **secure
-    )
+    smtp = connect(server.host, server.port, local_hostname=origin.domain, timeout=TIMEOUT_SECONDS, **secure)
     try:
         _sign_in(smtp, server)
         try:
-            smtp.send_message(message, sender, [recipient])
+            smtp.send_message(message, origin.addr_spec, [recipient.addr_spec])
         except smtplib.SMTPNotSupportedError as problem:
             raise MailUnusable(str(problem)) from None
         except smtplib.SMTPRecipientsRefused as problem:
-            _give_up(*problem.recipients[recipient])
+            _give_up(*problem.recipients[recipient.addr_spec])
             raise
         except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as problem:
             _give_up(problem.smtp_code, problem.smtp_error)
@@ -122,7 +127,7 @@ def _sign_in(smtp: smtplib.SMTP, server: Server) -> None:
         smtp.ehlo()
     elif not server.implicit_tls and server.user and not server.local:
         raise smtplib.SMTPNotSupportedError(
-            "The mail server offers no TLS, and a password is not sent without it."
+            "The server offers no TLS, and a password is not sent without it."
         )
     if server.user:
         smtp.login(server.user, server.password)

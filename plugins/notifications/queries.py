@@ -19,7 +19,7 @@ from .models import Notification
 
 @dataclass(frozen=True)
 class Notice:
-    """A notice as a person sees it. ``subject`` and ``body`` are English; ``fill`` takes a translation of them."""
+    """A notice as a person sees it. ``subject`` and ``body`` are English; ``fill`` takes a translation."""
 
     row: Notification
     kind: Kind

@@ -24,9 +24,7 @@ class NoticeSchema(Schema):
     kind = fields.String(attribute="kind.name", required=True)
     subject = fields.String(required=True)
     body = fields.String(required=True)
-    url = fields.String(
-        required=True, metadata={"description": "Path of this site that it leads to, or empty."}
-    )
+    url = fields.String(required=True, metadata={"description": "Path it leads to, or empty."})
     params = fields.Dict(
         attribute="row.params", required=True, metadata={"description": "Ids and public names."}
     )

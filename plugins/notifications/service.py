@@ -20,11 +20,11 @@ def notify(
     session: Session, actor: Actor, *, member_id: UUID, kind: str, reference: str,
     params: Mapping[str, object] | None = None, url: str = "", mail: bool = True,
 ) -> UUID | None:  # fmt: skip
-    """Tell a member something, once for each ``reference`` (at most 200 characters, such as an event and its id).
+    """Tell a member something, once for each ``reference`` (at most 200 characters).
 
     ``params`` are ids and public names, never personal data; ``url`` is a path of this site. ``mail=False``
     keeps the notice in-app. Returns the notice's id, or None when this reference was told before.
-    Raises LookupError for a kind that no enabled plugin brings, ValueError for params or a URL that do not fit.
+    Raises LookupError for a kind that no enabled plugin brings, ValueError for a URL or params that do not fit.
     """
     declared = kinds.known(session).get(kind)
     if declared is None:
@@ -35,17 +35,14 @@ def notify(
     if url and (not url.startswith("/") or url.startswith(("//", "/\\"))):
         raise ValueError(f"a notice leads to a path of this site, not to {url!r}")
     row = {
-        "id": new_id(), "member_id": member_id, "kind": kind, "params": given, "url": url, "reference": reference,
-        "created_at": now(),
+        "id": new_id(), "member_id": member_id, "kind": kind, "params": given, "url": url,
+        "reference": reference, "created_at": now(),
     }  # fmt: skip
     statement = insert(Notification).values(row).on_conflict_do_nothing(index_elements=["reference"])
     written = session.scalar(statement.returning(Notification.id))
     if written is not None:
-        publish(
-            session,
-            actor,
-            NotificationCreated(notification_id=written, member_id=member_id, kind=kind, mail=mail),
-        )
+        event = NotificationCreated(notification_id=written, member_id=member_id, kind=kind, mail=mail)
+        publish(session, actor, event)
     return written
 
 
@@ -82,7 +79,7 @@ def _mail_ended(session: Session, notification_id: UUID, **values: object) -> No
     session.execute(update(Notification).where(Notification.id == notification_id).values(**values))
 
 
-def mailable(session: Session, notification_id: UUID) -> Notification | None:
+def unmailed(session: Session, notification_id: UUID) -> Notification | None:
     """The notice if its mail has not ended yet."""
     open_end = (Notification.mailed_at.is_(None), Notification.mail_error.is_(None))
     return session.scalar(select(Notification).where(Notification.id == notification_id, *open_end))

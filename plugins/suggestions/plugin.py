@@ -2,9 +2,10 @@
 
 from pydantic import Field
 
-from guildhall import (
-    Id, LongText, Mapped, MemberRef, Model, Plugin, Resource, Role, Settings, ShortText, Subscriber, _, choice, read_settings,
-)  # fmt: skip
+from guildhall import Id, LongText, Mapped, MemberRef, Model, ShortText, choice
+
+# isort: split
+from guildhall import Plugin, Resource, Role, Settings, Subscriber, _, read_settings
 from plugins.notifications import notify
 
 
@@ -17,19 +18,20 @@ class Suggestion(Model):
     status: Mapped[str] = choice("new", "planned", "done", "declined", default="new")
 
 
-class Box(Settings):
+class SuggestionSettings(Settings):
     thank_authors: bool = Field(True, description=_("Thank members for their suggestions."))
 
 
-def thank(session, actor, event):
-    if read_settings(session, Box).thank_authors:
+def thank_author(session, actor, event):
+    if read_settings(session, SuggestionSettings).thank_authors:
         author = session.get(Suggestion, event.payload.id).author_id
         notify(session, actor, member_id=author, kind="suggestion_thanks", reference=f"{event.id}")
 
 
 plugin = Plugin(
-    "suggestions", version="0.1.0", label=_("Suggestions"), requires={"notifications": ">=0.1"},
+    "suggestions", version="0.1.0", label=_("Suggestions"), icon="bulb",
+    requires={"notifications": ">=0.1"}, settings=SuggestionSettings,
     resources=[Resource(Suggestion, owner="author_id", search=("title",), filters=("status",))],
-    settings=Box, subscribers=[Subscriber(event="suggestions.suggestion.created", handler=thank)],
+    subscribers=[Subscriber(event="suggestions.suggestion.created", handler=thank_author)],
     roles=[Role("User", ("suggestions:*:create",)), Role("Moderator", ("suggestions:*:*",))],
 )  # fmt: skip

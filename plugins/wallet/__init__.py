@@ -2,8 +2,9 @@
 
 from .events import BalanceChanged, RewardPaid, RewardPending, WalletStateChanged
 from .service import Receipt, issue, lock_accounts, open_account, open_accounts, reverse, transfer
+from .units import decimal, shown
 
 __all__ = [
-    "BalanceChanged", "Receipt", "RewardPaid", "RewardPending", "WalletStateChanged", "issue", "lock_accounts",
-    "open_account", "open_accounts", "reverse", "transfer",
+    "BalanceChanged", "Receipt", "RewardPaid", "RewardPending", "WalletStateChanged", "decimal", "issue",
+    "lock_accounts", "open_account", "open_accounts", "reverse", "shown", "transfer",
 ]  # fmt: skip

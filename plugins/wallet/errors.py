@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guildhall import Conflict, Invalid, NotFound, _
+from guildhall import Conflict, Forbidden, Invalid, NotFound, _
 
 
 class InsufficientFunds(Conflict):
@@ -68,3 +68,13 @@ class UnknownMember(NotFound):
 class ReasonRefused(Invalid):
     code = "REASON_REFUSED"
     sentence = _("Say why, in at most 400 characters: it stays in the ledger for good.")
+
+
+class NoWallet(Forbidden):
+    code = "NO_WALLET"
+    sentence = _("Only a member has a wallet. Sign in as one.")
+
+
+class AmountUnreadable(Invalid):
+    code = "AMOUNT_UNREADABLE"
+    sentence = _("Write the amount as a number with at most {scale} decimals and a point before them.")

@@ -6,9 +6,9 @@ from datetime import date
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
-from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import mapped_column, relationship
 
-from guildhall import Amount, Count, CreatedAt, Id, Instant, Mapped, MemberRef, Model, ShortText
+from guildhall import Amount, Count, CreatedAt, Id, Instant, Mapped, Member, MemberRef, Model, ShortText, choice
 
 KINDS = ("fiat", "point", "credit", "token", "stable")
 STATES = ("active", "frozen", "closed")
@@ -22,12 +22,12 @@ class Asset(Model):
     __tablename__ = "wallet_asset"
     __table_args__ = (
         CheckConstraint("scale BETWEEN 0 AND 18", name="scale"),
-        CheckConstraint(f"kind IN {KINDS}", name="kind"),
+        CheckConstraint("code ~ '^[A-Z][A-Z0-9]*$'", name="code"),
     )
 
     code: Mapped[str] = mapped_column(String(12), primary_key=True)
     name: Mapped[ShortText]
-    kind: Mapped[str] = mapped_column(String(8))
+    kind: Mapped[str] = choice(*KINDS)
     scale: Mapped[int]
 
 
@@ -42,8 +42,6 @@ class Account(Model):
     __tablename__ = "wallet_account"
     __table_args__ = (
         UniqueConstraint("member_id", "asset", "purpose", postgresql_nulls_not_distinct=True),
-        CheckConstraint(f"floor IN {FLOORS}", name="floor"),
-        CheckConstraint(f"state IN {STATES}", name="state"),
         CheckConstraint("held >= 0", name="held"),
         CheckConstraint("floor = 'none' OR posted - held >= 0", name="not_below_floor"),
         CheckConstraint("purpose <> 'member' OR member_id IS NOT NULL", name="member"),
@@ -55,15 +53,17 @@ class Account(Model):
     member_id: Mapped[UUID | None] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"))
     purpose: Mapped[str] = mapped_column(String(20))
     label: Mapped[str] = mapped_column(String(120), server_default="", default="")
-    floor: Mapped[str] = mapped_column(String(4), server_default="zero", default="zero")
+    floor: Mapped[str] = choice(*FLOORS, default="zero")
     rank: Mapped[int] = mapped_column(server_default="0", default=0)
-    state: Mapped[str] = mapped_column(String(8), server_default="active", default="active")
+    state: Mapped[str] = choice(*STATES, default="active")
     posted: Mapped[Amount] = mapped_column(server_default="0", default=0)
     held: Mapped[Amount] = mapped_column(server_default="0", default=0)
     version: Mapped[Count] = mapped_column(server_default="0", default=0)
     tip: Mapped[bytes] = mapped_column(LargeBinary, server_default=text("''::bytea"), default=b"")
     moved_at: Mapped[Instant | None]
     created_at: Mapped[CreatedAt]
+
+    member: Mapped[Member | None] = relationship(viewonly=True, lazy="raise_on_sql")
 
 
 class Transfer(Model):
@@ -122,7 +122,6 @@ class Reward(Model):
     __table_args__ = (
         UniqueConstraint("reference"),
         UniqueConstraint("transfer_id"),
-        CheckConstraint(f"state IN {REWARD_STATES}", name="state"),
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("(state = 'paid') = (transfer_id IS NOT NULL AND paid_at IS NOT NULL)", name="paid"),
         Index("ix_wallet_reward_pending", "asset", "requested_at", "id", postgresql_where="state = 'pending'"),
@@ -136,9 +135,11 @@ class Reward(Model):
     reason: Mapped[str] = mapped_column(String(120))
     reference: Mapped[str] = mapped_column(String(200))
     contribution_id: Mapped[UUID | None]
-    state: Mapped[str] = mapped_column(String(8), server_default="pending", default="pending")
+    state: Mapped[str] = choice(*REWARD_STATES, default="pending")
     why: Mapped[str] = mapped_column(String(40), server_default="", default="")
     transfer_id: Mapped[UUID | None] = mapped_column(ForeignKey("wallet_transfer.id"))
     correlation_id: Mapped[UUID]
     requested_at: Mapped[Instant]
     paid_at: Mapped[Instant | None]
+
+    member: Mapped[Member] = relationship(viewonly=True, lazy="raise_on_sql")

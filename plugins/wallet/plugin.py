@@ -1,17 +1,115 @@
-"""The wallet's manifest."""
+"""The manifest of the wallet: a double-entry ledger of points and money, and rewards paid from it once."""
 
-from guildhall import Plugin, Subscriber, _
+from __future__ import annotations
 
-from . import commands, events, handlers, jobs, seed
+from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, _
+
+from . import admin, commands, events, handlers, hooks, jobs, rest, seed
+from .models import Account, Asset, Reward, Transfer
+
+ACCOUNT_STATES = {"active": "green", "frozen": "blue", "closed": "gray"}
+REWARD_STATES = {"pending": "yellow", "paid": "green"}
 
 plugin = Plugin(
     "wallet",
     version="0.1.0",
     label=_("Wallet"),
+    description=_("A double-entry ledger of points and money: balances that can be proved, rewards paid once."),
+    icon="wallet",
+    requires={"contributions": ">=0.1"},
+    resources=[
+        Resource(
+            Account,
+            icon="wallet",
+            actions=("list", "show"),
+            columns=("member.display_name", "purpose", "asset", "posted", "held", "state", "moved_at"),
+            filters=("asset", "purpose", "state", "member_id"),
+            labels={
+                "member.display_name": _("Member"), "member_id": _("Member"), "posted": _("Balance"),
+                "version": _("Entries"), "moved_at": _("Last moved"), "label": _("Name"),
+            },
+            help={
+                "posted": _("Sum of all entries, in the asset's smallest unit."),
+                "held": _("Part of the balance that is reserved for something that is not final."),
+                "floor": _("zero: never below zero; none: may go below, as issuance does."),
+            },
+            states={"state": ACCOUNT_STATES},
+            hidden=("tip", "rank"),
+            audit=False,
+            rest=False,
+            page="/admin/wallet/accounts/{id}",
+        ),
+        Resource(
+            Transfer,
+            icon="arrows-exchange",
+            actions=("list", "show"),
+            columns=("recorded_at", "kind", "reason", "actor", "reference"),
+            search=("reference",),
+            filters=("kind", "recorded_at"),
+            labels={"recorded_at": _("Recorded"), "effective_on": _("Effective"), "reverses": _("Reverses")},
+            help={
+                "reference": _("Unique for all time: what has it, moves once."),
+                "effective_on": _("The day it is meant for; balances follow the time it was recorded."),
+            },
+            audit=False,
+            detail=admin.transfer_detail,
+            detail_template="wallet/transfer.html",
+        ),
+        Resource(
+            Reward,
+            icon="gift",
+            actions=("list", "show"),
+            columns=("requested_at", "member.display_name", "amount", "asset", "reason", "state", "why", "paid_at"),
+            search=("reference",),
+            filters=("state", "asset", "reason", "member_id"),
+            labels={
+                "member.display_name": _("Member"), "member_id": _("Member"), "requested_at": _("Requested"),
+                "paid_at": _("Paid"), "why": _("Waits for"), "transfer_id": _("Transfer"),
+            },
+            help={
+                "why": _("FUND_SHORT: the reward fund must be filled; WALLET_CLOSED: the member's wallet is closed."),
+                "reference": _("Names the cause; a cause is rewarded once."),
+            },
+            states={"state": REWARD_STATES},
+            audit=False,
+        ),
+        Resource(
+            Asset,
+            icon="coin",
+            actions=("list", "show"),
+            columns=("code", "name", "kind", "scale"),
+            filters=("kind",),
+            order="code",
+            labels={"scale": _("Decimals")},
+            help={"scale": _("One is 10 to the power of this many smallest units.")},
+        ),
+    ],
+    permissions=[
+        Permission("wallet:account:update", _("Freeze, unfreeze and close accounts")),
+        Permission("wallet:transfer:create", _("Pay from one's own wallet")),
+        Permission("wallet:fund:create", _("Issue units into the reward fund")),
+    ],
+    roles=[
+        Role("User", ("wallet:transfer:create",)),
+        Role(
+            "Moderator",
+            (
+                "wallet:transfer:create", "wallet:account:list", "wallet:account:show", "wallet:transfer:list",
+                "wallet:transfer:show", "wallet:reward:*", "wallet:asset:*",
+            ),
+        ),
+    ],
     events=[events.BalanceChanged, events.RewardPaid, events.RewardPending, events.WalletStateChanged],
     subscribers=[Subscriber(event="contributions.reward.requested", handler=handlers.pay_reward, batch=50)],
     jobs=[jobs.PAY_PENDING],
     schedules=[jobs.EVERY_MINUTE],
+    rest=rest.rest,
+    pages=admin.pages,
+    menu=[
+        MenuItem(label=_("Ledger"), url="/admin/wallet/ledger", icon="scale", permission="wallet:account:list", order=10)
+    ],
+    widgets=admin.WIDGETS,
     commands=[commands.wallet, commands.ledger],
+    hooks=hooks,
     seed=seed.seed,
-)
+)  # fmt: skip

@@ -40,6 +40,12 @@ class Balance:
         return self.posted - self.held
 
     @property
+    def money(self) -> dict[str, dict[str, Any]]:
+        """The three figures as they go on the wire."""
+        figures = {"balance": self.posted, "held": self.held, "available": self.available}
+        return {name: {"amount": amount, "asset": self.asset} for name, amount in figures.items()}
+
+    @property
     def shown(self) -> str:
         """The balance with the asset's decimals."""
         return decimal(self.posted, self.scale)

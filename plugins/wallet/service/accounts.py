@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, DomainError, Member, new_id, publish
+from guildhall import Actor, DomainError, Member, audit, new_id, publish
 
 from .. import errors
 from ..events import WalletStateChanged
@@ -106,6 +106,10 @@ def set_state(session: Session, actor: Actor, *, account_id: UUID, state: str, r
     session.flush()
     event = WalletStateChanged(account_id=account.id, member_id=account.member_id, before=before, after=state)
     publish(session, actor, event)
+    audit(
+        session, actor, "wallet.account.state_changed", subject_type="wallet.account", subject_id=account.id,
+        changes={"state": [before, state]}, reason=reason,
+    )  # fmt: skip
     return account
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, now, publish
+from guildhall import Actor, audit, now, publish
 
 from .. import errors
 from ..events import RewardPaid, RewardPending
@@ -106,6 +106,11 @@ def fund_rewards(
     accounts = _accounts(session, claimed)
     lock_accounts(session, [fund, issuance, *accounts.values()])
     receipt = issue(session, actor, destination=fund, amount=amount, reason=reason, reference=reference)
+    if not receipt.replayed:
+        audit(
+            session, actor, "wallet.fund.created", subject_type="wallet.account", subject_id=fund,
+            changes={"balance": [receipt.destination_balance - amount, receipt.destination_balance]}, reason=reason,
+        )  # fmt: skip
     return Funding(receipt, _pay(session, actor, claimed))
 
 

@@ -144,8 +144,9 @@ def reverse(session: Session, actor: Actor, *, transfer_id: UUID, reason: str) -
 def pay_member(
     session: Session, actor: Actor, *, to_member: UUID, amount: int, asset: str, note: str = ""
 ) -> Receipt:
-    """Pay another member from the actor's own wallet. Raises as ``transfer``, UnknownAsset, UnknownMember."""
-    assert actor.member_id is not None
+    """Pay another member from the actor's own wallet. Raises as ``transfer``, NoWallet, UnknownAsset, UnknownMember."""
+    if actor.member_id is None:
+        raise errors.NoWallet()
     if to_member == actor.member_id:
         raise errors.SameAccount()
     keys = (asset, "member", actor.member_id), (asset, "member", to_member)

@@ -43,9 +43,7 @@ class PostOffice:
             self.controller.stop()
             self.controller = None
 
-    async def handle_EHLO(
-        self, server: Any, session: Any, envelope: Any, hostname: str, responses: Any
-    ) -> Any:
+    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, hostname: str, responses: Any) -> Any:
         session.host_name = hostname
         self.connections += 1
         return responses
@@ -83,9 +81,7 @@ def post_office() -> Iterator[PostOffice]:
 @pytest.fixture
 def mailing(platform: Platform, post_office: PostOffice) -> Platform:
     """The platform with a mail server configured."""
-    changed = platform.config.model_copy(
-        update={"smtp_url": post_office.url, "public_url": "https://guild.example"}
-    )
+    changed = platform.config.model_copy(update={"smtp_url": post_office.url, "public_url": "https://guild.example"})
     platform.database.info["config"] = changed
     return platform
 

@@ -1,4 +1,4 @@
-"""A notice is mailed once, by real SMTP; what cannot be mailed is retried, kept, or refused, and never doubled."""
+"""A notice is mailed once, by real SMTP; a failure is retried, a refusal kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.platform import Platform
 from core.settings import write
 from guildhall import Actor, now
 from plugins.notifications import Notification, notify
-from plugins.notifications.mail import BadServerUrl, Server
+from plugins.notifications.mail import Misconfigured, Server, sender
 from plugins.notifications.settings import NotificationSettings
 
 from .conftest import PostOffice
@@ -25,11 +25,13 @@ from .conftest import PostOffice
 MAIL = "notifications.send_mail"
 
 
-def tell(platform: Platform, member: UUID, **more: object) -> UUID:
-    with platform.unit_of_work(Actor.system("test")) as session:
-        key = notify(
-            session, Actor.system("test"), member_id=member, kind="suggestion_thanks", reference="r", **more
-        )  # type: ignore[arg-type]
+SYSTEM = Actor.system("test")
+Join = Callable[..., UUID]
+
+
+def tell(platform: Platform, member: UUID, url: str = "", mail: bool = True) -> UUID:
+    with platform.unit_of_work(SYSTEM) as session:
+        key = notify(session, SYSTEM, member_id=member, kind="suggestion_thanks", reference="r", url=url, mail=mail)
     assert key is not None
     return key
 
@@ -48,15 +50,18 @@ def drain(platform: Platform) -> None:
     Deliverer(platform.database).drain()
 
 
-def test_a_notice_is_mailed_exactly_once(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID]
-) -> None:
+def look_again(platform: Platform) -> None:
+    """Settings are kept for a second; let it be over."""
+    platform.registry.cache.looked_at = 0.0
+
+
+def test_a_notice_is_mailed_exactly_once(mailing: Platform, post_office: PostOffice, join: Join) -> None:
     member = join(email="zoe@example.org")
     key = tell(mailing, member, url="/admin/suggestions")
     drain(mailing)
     drain(mailing)
-    with mailing.unit_of_work(Actor.system("test")) as session:
-        replay(session, Actor.system("test"), [delivery(mailing).id])
+    with mailing.unit_of_work(SYSTEM) as session:
+        replay(session, SYSTEM, [delivery(mailing).id])
     drain(mailing)
     [letter] = post_office.letters
     assert post_office.recipients == [["zoe@example.org"]]
@@ -65,24 +70,23 @@ def test_a_notice_is_mailed_exactly_once(
     assert letter["Subject"] == "Thank you for your suggestion"
     assert letter["Message-ID"] == f"<{key}@example.org>"
     assert letter["Auto-Submitted"] == "auto-generated"
-    text = letter.get_content()
-    assert "https://guild.example/admin/suggestions\n" in text
-    assert "https://guild.example/admin/notifications/mine" in text
+    text = letter.get_content().splitlines()
+    assert "https://guild.example/admin/suggestions" in text
+    assert text[-1].endswith("https://guild.example/admin/notifications/mine")
     assert (row(mailing, key).mailed_at is None, delivery(mailing).state) == (False, "done")
 
 
-def test_an_admin_names_the_sender(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID]
-) -> None:
-    with mailing.unit_of_work(Actor.system("test")) as session:
-        write(session, Actor.system("test"), NotificationSettings, {"sender_name": "The Guild, e.V."})
+def test_an_admin_names_the_sender(mailing: Platform, post_office: PostOffice, join: Join) -> None:
+    with mailing.unit_of_work(SYSTEM) as session:
+        write(session, SYSTEM, NotificationSettings, {"sender_name": "The Guild, e.V."})
+    look_again(mailing)
     tell(mailing, join())
     drain(mailing)
     assert post_office.letters[0]["From"].addresses[0].display_name == "The Guild, e.V."
 
 
 def test_a_server_that_is_down_is_tried_again_until_an_admin_replays(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID]
+    mailing: Platform, post_office: PostOffice, join: Join
 ) -> None:
     key = tell(mailing, join())
     post_office.close()
@@ -96,17 +100,15 @@ def test_a_server_that_is_down_is_tried_again_until_an_admin_replays(
     assert "ConnectionRefusedError" in (delivery(mailing).last_error or "")
     assert (row(mailing, key).mailed_at, row(mailing, key).mail_error) == (None, None)
     post_office.open()
-    with mailing.unit_of_work(Actor.system("test")) as session:
-        assert replay_dead(session, Actor.system("test"), MAIL) == 1
+    with mailing.unit_of_work(SYSTEM) as session:
+        assert replay_dead(session, SYSTEM, MAIL) == 1
     drain(mailing)
     assert len(post_office.letters) == 1
     assert row(mailing, key).mailed_at is not None
 
 
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
-def test_a_passing_refusal_is_tried_again(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID], step: str
-) -> None:
+def test_a_passing_refusal_is_tried_again(mailing: Platform, post_office: PostOffice, join: Join, step: str) -> None:
     key = tell(mailing, join())
     post_office.answers[step] = "451 Try later"
     drain(mailing)
@@ -121,7 +123,7 @@ def test_a_passing_refusal_is_tried_again(
 
 @pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
 def test_a_final_refusal_is_kept_and_not_tried_again(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID], step: str
+    mailing: Platform, post_office: PostOffice, join: Join, step: str
 ) -> None:
     key = tell(mailing, join())
     post_office.answers[step] = "550 No such mailbox"
@@ -129,15 +131,13 @@ def test_a_final_refusal_is_kept_and_not_tried_again(
     assert row(mailing, key).mail_error == "550 No such mailbox"
     assert delivery(mailing).state == "done"
     post_office.answers.clear()
-    with mailing.unit_of_work(Actor.system("test")) as session:
-        replay(session, Actor.system("test"), [delivery(mailing).id])
+    with mailing.unit_of_work(SYSTEM) as session:
+        replay(session, SYSTEM, [delivery(mailing).id])
     drain(mailing)
     assert post_office.letters == []
 
 
-def test_what_is_quiet_never_mails(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID]
-) -> None:
+def test_what_is_quiet_never_mails(mailing: Platform, post_office: PostOffice, join: Join) -> None:
     tell(mailing, join(), mail=False)
     drain(mailing)
     assert (post_office.connections, delivery(mailing).state) == (0, "done")
@@ -145,24 +145,23 @@ def test_what_is_quiet_never_mails(
 
 @pytest.mark.parametrize("member", [{"email": None}, {"status": "suspended"}, {"status": "closed"}])
 def test_nobody_without_address_or_active_account_is_mailed(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID], member: dict[str, str | None]
+    mailing: Platform, post_office: PostOffice, join: Join, member: dict[str, str | None]
 ) -> None:
     key = tell(mailing, join(**member))
     drain(mailing)
     assert (post_office.connections, row(mailing, key).mailed_at) == (0, None)
 
 
-def test_an_admin_may_turn_mail_off(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID]
-) -> None:
-    with mailing.unit_of_work(Actor.system("test")) as session:
-        write(session, Actor.system("test"), NotificationSettings, {"mail": False})
+def test_an_admin_may_turn_mail_off(mailing: Platform, post_office: PostOffice, join: Join) -> None:
+    with mailing.unit_of_work(SYSTEM) as session:
+        write(session, SYSTEM, NotificationSettings, {"mail": False})
+    look_again(mailing)
     tell(mailing, join())
     drain(mailing)
     assert post_office.connections == 0
 
 
-def test_without_a_mail_server_notices_stay_in_app(platform: Platform, join: Callable[..., UUID]) -> None:
+def test_without_a_mail_server_notices_stay_in_app(platform: Platform, join: Join) -> None:
     key = tell(platform, join())
     drain(platform)
     assert (row(platform, key).mailed_at, delivery(platform).state) == (None, "done")
@@ -178,7 +177,7 @@ def test_without_a_mail_server_notices_stay_in_app(platform: Platform, join: Cal
     ],
 )
 def test_an_address_that_smuggles_something_is_refused(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID], address: str
+    mailing: Platform, post_office: PostOffice, join: Join, address: str
 ) -> None:
     key = tell(mailing, join(email=address))
     drain(mailing)
@@ -186,15 +185,13 @@ def test_an_address_that_smuggles_something_is_refused(
     assert "cannot be used" in (row(mailing, key).mail_error or "")
 
 
-def test_a_name_with_line_breaks_adds_no_header(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID]
-) -> None:
+def test_a_name_with_line_breaks_adds_no_header(mailing: Platform, post_office: PostOffice, join: Join) -> None:
     member = join(display_name="Zoë\r\nBcc: all@example.org")
-    with mailing.unit_of_work(Actor.system("test")) as session:
+    with mailing.unit_of_work(SYSTEM) as session:
         params = {"badge": "Gold\r\nBcc: all@example.org\r\n\r\nBuy now"}
         notify(
             session,
-            Actor.system("test"),
+            SYSTEM,
             member_id=member,
             kind="badge_awarded",
             params=params,
@@ -208,9 +205,7 @@ def test_a_name_with_line_breaks_adds_no_header(
     assert len(post_office.recipients[0]) == 1
 
 
-def test_names_of_all_scripts_arrive(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID]
-) -> None:
+def test_names_of_all_scripts_arrive(mailing: Platform, post_office: PostOffice, join: Join) -> None:
     tell(mailing, join(display_name="محمد العلي 王小明"))
     drain(mailing)
     assert post_office.letters[0]["To"].addresses[0].display_name == "محمد العلي 王小明"
@@ -218,24 +213,20 @@ def test_names_of_all_scripts_arrive(
 
 def test_the_server_is_read_from_its_url() -> None:
     assert Server.from_url("smtp://mail.example") == Server("mail.example", 587)
-    assert Server.from_url("smtps://u%40x:p%2Fq@mail.example") == Server(
-        "mail.example", 465, True, "u@x", "p/q"
-    )
+    assert Server.from_url("smtps://u%40x:p%2Fq@mail.example") == Server("mail.example", 465, True, "u@x", "p/q")
     assert Server.from_url("smtp://[::1]:25").local
     assert not Server.from_url("smtp://10.0.0.1").local
 
 
-@pytest.mark.parametrize(
-    "url", ["", "mail.example:25", "http://mail.example", "smtp://", "smtp://u:hunter/2@mail:25"]
-)
+@pytest.mark.parametrize("url", ["", "mail.example:25", "http://mail.example", "smtp://", "smtp://u:hunter/2@mail:25"])
 def test_a_url_that_cannot_be_read_is_not_quoted(url: str) -> None:
-    with pytest.raises(BadServerUrl) as refused:
+    with pytest.raises(Misconfigured) as refused:
         Server.from_url(url)
     assert "hunter" not in str(refused.value)
 
 
 def test_a_password_is_not_sent_without_tls(
-    mailing: Platform, post_office: PostOffice, join: Callable[..., UUID], monkeypatch: pytest.MonkeyPatch
+    mailing: Platform, post_office: PostOffice, join: Join, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Server, "local", False)
     config = mailing.config.model_copy(update={"smtp_url": f"smtp://me:secret@127.0.0.1:{post_office.port}"})
@@ -244,3 +235,9 @@ def test_a_password_is_not_sent_without_tls(
     drain(mailing)
     assert "offers no TLS" in (delivery(mailing).last_error or "")
     assert post_office.letters == []
+
+
+@pytest.mark.parametrize("configured", ["", "Guildhall", "a@b@c"])
+def test_a_sender_that_cannot_be_used_is_no_fault_of_the_mail(configured: str) -> None:
+    with pytest.raises(Misconfigured):
+        sender(configured)

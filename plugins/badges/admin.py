@@ -1,0 +1,194 @@
+"""Pages of badges: the gallery, one badge with its criteria and holders, the preview; the dashboard's chart."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import groupby
+from typing import Any
+from uuid import UUID
+
+from flask import jsonify, request
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from guildhall import Actor, DomainError, Member, _, enqueue
+from guildhall.web import PageBlueprint, flash, redirect, render
+
+from . import queries, service
+from .catalogue import kinds
+from .criteria import Node, parse
+from .errors import BadgeNotFound, InvalidCriteria
+from .models import Badge
+
+pages = PageBlueprint("badges")
+GALLERY = "/admin/badges/gallery"
+RAREST = 12
+
+
+def rarity(session: Session) -> Mapping[str, Any]:
+    """The rarest badges that somebody holds, by the number of holders."""
+    found = [one for one in queries.standings(session) if one.holders and one.badge.visibility != "secret"]
+    found = sorted(found, key=lambda one: (one.holders, one.badge.name))[:RAREST]
+    return {
+        "chart": {
+            "type": "hbar",
+            "labels": [one.badge.name for one in found],
+            "series": [{"name": "Holders", "data": [one.holders for one in found]}],
+        },
+        "empty": not found,
+    }
+
+
+@pages.get("/gallery", permission="badges:badge:list")
+def gallery(session: Session, actor: Actor) -> str:
+    """Every badge by category, with the share of members that holds it."""
+    found = queries.standings(session)
+    categories = [(name, list(group)) for name, group in groupby(found, key=lambda one: one.badge.category)]
+    return render("badges/gallery.html", categories=categories, may=_may(actor))
+
+
+@pages.get("/gallery/<key>", permission="badges:badge:show")
+def badge(session: Session, actor: Actor, key: str) -> Any:
+    """One badge: criteria as a tree, holders, and how far a chosen member is."""
+    found = _find(session, key)
+    if key != found.slug:
+        return redirect(f"{GALLERY}/{found.slug}")
+    standing = next(one for one in queries.standings(session) if one.badge.id == found.id)
+    try:
+        node, broken = parse(found.criteria, kinds(session)), ""
+    except InvalidCriteria as problem:
+        node, broken = None, problem.message
+    chosen = _uuid(request.args.get("member", ""))
+    explained = queries.explain(session, found.slug, chosen) if chosen else None
+    return render(
+        "badges/badge.html", badge=found, standing=standing, criteria=_told(node) if node else None, broken=broken,
+        monotone=node.monotone() if node else True, holders=queries.holders(session, found), explained=explained,
+        member=session.get(Member, chosen) if chosen else None, may=_may(actor),
+    )  # fmt: skip
+
+
+@pages.post("/gallery/<slug>/award", permission="badges:award:create")
+def award(session: Session, actor: Actor, slug: str) -> Any:
+    """Give the badge by hand."""
+    return _act(session, actor, slug, service.award, _("The badge has been given."))
+
+
+@pages.post("/gallery/<slug>/revoke", permission="badges:award:revoke")
+def revoke(session: Session, actor: Actor, slug: str) -> Any:
+    """Remove the badge from a member."""
+    return _act(session, actor, slug, service.revoke, _("The badge has been removed."))
+
+
+@pages.post("/recalculate", permission="badges:badge:recalculate")
+def recalculate(session: Session, actor: Actor) -> Any:
+    """Recalculate one badge or all of them in the background."""
+    slug = request.form.get("badge") or None
+    if slug:
+        service.find(session, slug)
+    enqueue(session, actor, "badges.recalculate", {"badge": slug})
+    flash(_("The recalculation has been queued. Its progress is on the jobs page."))
+    return redirect(f"{GALLERY}/{slug}" if slug else GALLERY)
+
+
+@pages.get("/preview", permission="badges:badge:preview")
+def preview(session: Session, actor: Actor) -> str:
+    """Try criteria before they are saved."""
+    found = session.scalar(select(Badge).where(Badge.slug == request.args.get("badge", "")))
+    return _preview(
+        session, criteria=json.dumps(found.criteria, indent=2) if found else "", slug=found.slug if found else ""
+    )
+
+
+@pages.post("/preview", permission="badges:badge:preview")
+def try_preview(session: Session, actor: Actor) -> str:
+    """Count who meets the criteria in the form."""
+    given, slug = request.form.get("criteria", ""), request.form.get("badge", "")
+    try:
+        definition = json.loads(given)
+    except ValueError as problem:
+        return _preview(session, criteria=given, slug=slug, error=f"JSON: {problem}")
+    try:
+        found = queries.preview(session, definition, slug=slug)
+    except InvalidCriteria as problem:
+        return _preview(session, criteria=given, slug=slug, error="\n".join(problem.details["criteria"]))
+    return _preview(session, criteria=given, slug=slug, found=found, tree=_told(parse(definition, kinds(session))))
+
+
+@pages.get("/members", permission="badges:award:list")
+def find_members(session: Session, actor: Actor) -> Any:
+    """Members by the beginning of their name, for the choice fields of these pages."""
+    term = request.args.get("q", "").replace("\x00", "").lower()
+    query = select(Member.id, Member.display_name).where(
+        func.lower(Member.display_name).startswith(term, autoescape=True), Member.status == "active"
+    )
+    rows = session.execute(query.order_by(func.lower(Member.display_name), Member.id).limit(20))
+    return jsonify([{"value": str(member_id), "text": name} for member_id, name in rows])
+
+
+def _preview(session: Session, **shown: Any) -> str:
+    kinds_shown = [
+        (name, leaf.label, json.dumps({"type": name, **_example(leaf.model_json_schema())}))
+        for name, leaf in sorted(kinds(session).items())
+    ]
+    return render("badges/preview.html", kinds=kinds_shown, **{"found": None, "error": "", "tree": None, **shown})
+
+
+def _example(schema: dict[str, Any]) -> dict[str, Any]:
+    """Parameters with the kind of value that each takes."""
+    return {
+        name: "2026-01-01" if about.get("format") == "date" else 1 if about.get("type") == "integer" else name
+        for name, about in schema.get("properties", {}).items()
+    }
+
+
+def _act(session: Session, actor: Actor, slug: str, act: Any, done: str) -> Any:
+    """Carry out what a form asks for a member; a refusal is shown on the badge's page."""
+    member_id = _uuid(request.form.get("member", ""))
+    back = f"{GALLERY}/{slug}"
+    if member_id is None:
+        flash(_("Choose a member."), "danger")
+        return redirect(back)
+    try:
+        with session.begin_nested():
+            act(session, actor, slug=slug, member_id=member_id, reason=request.form.get("reason", ""))
+    except BadgeNotFound:
+        raise
+    except DomainError as problem:
+        texts = problem.details.values() if isinstance(problem.details, dict) else ()
+        told = [text for sentences in texts for text in sentences]
+        flash(told[0] if told else problem.sentence, "danger", **problem.params)
+    else:
+        flash(done)
+    return redirect(f"{back}?member={member_id}")
+
+
+def _find(session: Session, key: str) -> Badge:
+    """A badge by slug or id. Raises BadgeNotFound."""
+    by_id = _uuid(key)
+    found = session.get(Badge, by_id) if by_id else None
+    return found or service.find(session, key)
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _told(node: Node) -> dict[str, Any]:
+    """A tree for the template: kind, parts, and a leaf's condition as a sentence with its parameters."""
+    leaf = getattr(node, "leaf", None)
+    if leaf is not None:
+        return {"kind": "leaf", "type": leaf.type_name, "sentence": leaf.wanted, "params": leaf.parameters}
+    kind = {"All": "all", "Any_": "any", "Not": "not"}[type(node).__name__]
+    return {"kind": kind, "parts": [_told(part) for part in getattr(node, "parts", ())]}
+
+
+def _may(actor: Actor) -> dict[str, bool]:
+    names = {
+        "create": "badges:badge:create", "update": "badges:badge:update", "award": "badges:award:create",
+        "revoke": "badges:award:revoke", "preview": "badges:badge:preview", "recalculate": "badges:badge:recalculate",
+    }  # fmt: skip
+    return {word: actor.can(name) for word, name in names.items()}

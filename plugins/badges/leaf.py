@@ -1,0 +1,123 @@
+"""What a kind of criterion is: the base that every plugin's leaves build on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import Session
+
+Measured = int | str | bool | None
+Units38 = Annotated[int, Field(ge=1, lt=10**38)]
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where leaves take their facts from: ``load(session, member_ids)`` answers one fact for each member.
+
+    Leaves that share a source share one load; it must do with a fixed number of statements.
+    """
+
+    name: str
+    load: Callable[[Session, Collection[UUID]], Mapping[UUID, Any]]
+
+
+Facts = Mapping[Source, Any]
+"""What is known of one member, by source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """One leaf told to a person. ``sentence`` is translatable and filled with ``params``.
+
+    ``remaining`` is how much is missing in the leaf's own unit, 0 when it is met, None when it is no amount.
+    """
+
+    actual: Measured
+    target: Measured
+    ok: bool
+    remaining: int | None
+    sentence: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The English sentence."""
+        return self.sentence.format(**self.params)
+
+
+class Leaf(BaseModel):
+    """A kind of criterion. Its fields are its parameters; pydantic checks them and gives their JSON Schema.
+
+    A subclass says what it measures (``actual``), when that is enough (``holds``), the same in SQL
+    (``sql``, ``actual_sql``; ``core_member`` is in scope, NULL must not occur), what it depends on, and how to
+    tell it to a person.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type_name: ClassVar[str]
+    label: ClassVar[str]
+    wanted: ClassVar[str]  # the condition as a sentence, filled with the parameters
+    source: ClassVar[Source]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as plain JSON; they fill ``wanted``."""
+        return self.model_dump(mode="json")
+
+    def actual(self, fact: Any) -> Measured:
+        """What this leaf measures, out of the fact that its source loaded; plain JSON."""
+        raise NotImplementedError
+
+    def holds(self, actual: Measured) -> bool:
+        """Whether ``actual`` is enough."""
+        raise NotImplementedError
+
+    def test(self, fact: Any) -> bool:
+        """Whether a member with this fact meets the leaf."""
+        return self.holds(self.actual(fact))
+
+    def sql(self) -> ColumnElement[bool]:
+        """``test`` as a condition over the ``core_member`` of the enclosing statement."""
+        raise NotImplementedError
+
+    def actual_sql(self) -> ColumnElement[Any]:
+        """``actual`` as a scalar over the ``core_member`` of the enclosing statement."""
+        raise NotImplementedError
+
+    def depends_on(self) -> frozenset[str]:
+        """Contribution types that can change the answer; ``*`` for any; ``badge:<slug>`` for another badge."""
+        raise NotImplementedError
+
+    def explain(self, actual: Measured) -> Explanation:
+        """``actual`` against the target."""
+        raise NotImplementedError
+
+    def check(self, session: Session) -> str | None:
+        """What is wrong with the parameters in this database, as a sentence; None when all is well."""
+        return None
+
+
+class AtLeast(Leaf):
+    """A leaf that counts something up to a target."""
+
+    sentence: ClassVar[str]
+
+    @property
+    def target(self) -> int:
+        raise NotImplementedError
+
+    def holds(self, actual: Measured) -> bool:
+        return isinstance(actual, int) and actual >= self.target
+
+    def explain(self, actual: Measured) -> Explanation:
+        count = int(actual or 0)
+        return Explanation(
+            actual=count, target=self.target, ok=self.holds(count), remaining=max(0, self.target - count),
+            sentence=self.sentence, params={**self.parameters, "actual": count, "target": self.target},
+        )  # fmt: skip

@@ -1,0 +1,144 @@
+"""Badges: what members can earn, who has earned it, and why."""
+
+from __future__ import annotations
+
+from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, Widget, _
+from plugins.contributions import BatchRecorded, ContributionRecorded
+
+from . import handlers, hooks, hookspecs, service
+from .admin import pages, rarity
+from .commands import badges
+from .events import BadgeAwarded, BadgeRevoked, BatchAwarded
+from .jobs import recalculate_job
+from .models import Award, Badge
+from .rest import rest
+from .seeds import seed
+from .settings import BadgeSettings
+
+plugin = Plugin(
+    "badges",
+    version="0.1.0",
+    label=_("Badges"),
+    description=_("Badges that members earn by what they do, each with its criteria, its holders and its reasons."),
+    icon="award",
+    requires={"contributions": ">=0.1"},
+    settings=BadgeSettings,
+    resources=[
+        Resource(
+            Badge,
+            icon="award",
+            actions=("list", "show", "create", "update"),
+            columns=("name", "slug", "category", "level", "visibility", "enabled", "version", "created_at"),
+            fields=(
+                "name",
+                "slug",
+                "description",
+                "category",
+                "level",
+                "icon",
+                "visibility",
+                "criteria",
+                "enabled",
+                "active_from",
+                "active_until",
+                "supply_limit",
+            ),
+            search=("name", "slug"),
+            filters=("category", "level", "visibility", "enabled"),
+            order="slug",
+            labels={
+                "active_from": _("Earned from"),
+                "active_until": _("Earned until"),
+                "supply_limit": _("Supply"),
+                "version": _("Criteria version"),
+                "enabled": _("Can be earned"),
+            },
+            help={
+                "slug": _("Lower-case letters, digits and hyphens; cannot be changed later."),
+                "category": _("Milestone, Challenge, Profile, Special, or one of your own."),
+                "level": _("1 to 5, shown as bronze to diamond; empty for none."),
+                "icon": _("Name of an icon, such as star, trophy, flame or rocket."),
+                "visibility": _("Public: shown to all. Hidden: criteria shown once earned. Secret: shown once earned."),
+                "criteria": _(
+                    "Who earns it, as JSON: a condition with a type, or all, any or not. Preview counts who would."
+                ),
+                "active_from": _("Members earn it from this moment (UTC); empty for always."),
+                "active_until": _("Members earn it until just before this moment (UTC)."),
+                "supply_limit": _("At most so many are ever awarded; empty for no limit."),
+            },
+            states={"visibility": {"public": "green", "hidden": "yellow", "secret": "purple"}},
+            create=service.create_badge,
+            update=service.update_badge,
+            rest=False,
+            page="/admin/badges/gallery/{id}",
+        ),
+        Resource(
+            Award,
+            icon="medal",
+            actions=("list", "show"),
+            columns=("awarded_at", "badge", "member", "source", "badge_version", "revoked_at"),
+            filters=("badge_id", "member_id", "source", "awarded_at", "revoked_at"),
+            order="-awarded_at",
+            labels={
+                "badge_id": _("Badge"),
+                "member_id": _("Member"),
+                "badge_version": _("Criteria version"),
+                "contribution_id": _("Tipped by"),
+                "facts": _("Measured"),
+            },
+            states={"source": {"evaluator": "green", "recalculation": "blue", "manual": "purple"}},
+            audit=False,
+            events=False,
+        ),
+    ],
+    permissions=[
+        Permission("badges:award:create", _("Give badges by hand")),
+        Permission("badges:award:revoke", _("Remove badges from members")),
+        Permission("badges:badge:preview", _("Preview who would earn a badge")),
+        Permission("badges:badge:recalculate", _("Recalculate badges")),
+    ],
+    roles=[
+        Role(
+            "Moderator",
+            (
+                "badges:badge:list",
+                "badges:badge:show",
+                "badges:badge:preview",
+                "badges:award:list",
+                "badges:award:show",
+            ),
+        ),
+    ],
+    events=[BadgeAwarded, BatchAwarded, BadgeRevoked],
+    subscribers=[
+        Subscriber(event=ContributionRecorded, handler=handlers.evaluate),
+        Subscriber(event=BatchRecorded, handler=handlers.evaluate_batch),
+    ],
+    jobs=[recalculate_job],
+    rest=rest,
+    pages=pages,
+    menu=[
+        MenuItem(
+            label=_("Gallery"),
+            url="/admin/badges/gallery",
+            icon="layout-grid",
+            permission="badges:badge:list",
+            order=10,
+        ),
+    ],
+    widgets=[
+        Widget(
+            name="rarity",
+            title=_("Badges by rarity"),
+            permission="badges:badge:list",
+            load=rarity,
+            template="badges/widget_rarity.html",
+            size="half",
+            order=60,
+        ),
+    ],
+    commands=[badges],
+    hookspecs=hookspecs,
+    hooks=hooks,
+    seed=seed,
+)

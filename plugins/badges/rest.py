@@ -1,0 +1,295 @@
+"""REST of badges, under ``/api/v1/badges``."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from marshmallow import validate
+from sqlalchemy.orm import Session
+
+from guildhall import Actor, NotFound, enqueue
+from guildhall.web import RestBlueprint, Schema, fields
+
+from . import queries, service
+from .criteria import Explained
+from .errors import BadgeNotFound
+from .models import CATEGORIES, Badge
+
+rest = RestBlueprint("badges", "Badges: what can be earned, who earned it, and why.")
+SEE_ALL = "badges:badge:list"
+
+
+class BadgeSchema(Schema):
+    id = fields.UUID()
+    slug = fields.String()
+    name = fields.String()
+    description = fields.String()
+    category = fields.String(metadata={"description": f"{', '.join(CATEGORIES)}, or an own one."})
+    level = fields.Integer(allow_none=True, metadata={"description": "1 to 5."})
+    icon = fields.String()
+    visibility = fields.String()
+    criteria = fields.Raw(allow_none=True, metadata={"description": "Null while it is hidden from you."})
+    version = fields.Integer(metadata={"description": "Counts changes of the criteria."})
+    enabled = fields.Boolean()
+    active_from = fields.Instant(allow_none=True)
+    active_until = fields.Instant(allow_none=True)
+    supply_limit = fields.Integer(allow_none=True)
+
+
+class StandingSchema(BadgeSchema):
+    holders = fields.Integer()
+    share_basis_points = fields.Integer(metadata={"description": "Part of the active members; 10,000 is all."})
+    held = fields.Boolean(metadata={"description": "Whether you hold it."})
+
+
+class AwardSchema(Schema):
+    id = fields.UUID()
+    badge = fields.String(metadata={"description": "Slug."})
+    name = fields.String()
+    level = fields.Integer(allow_none=True)
+    category = fields.String()
+    icon = fields.String()
+    member_id = fields.UUID()
+    badge_version = fields.Integer()
+    contribution_id = fields.UUID(allow_none=True, metadata={"description": "The contribution that tipped it."})
+    source = fields.String()
+    reason = fields.String(allow_none=True)
+    awarded_at = fields.Instant()
+    revoked_at = fields.Instant(allow_none=True)
+    revoke_reason = fields.String(allow_none=True)
+
+
+class ExplanationSchema(Schema):
+    badge = fields.String()
+    member_id = fields.UUID()
+    state = fields.String(metadata={"enum": ["held", "removed", "open"]})
+    progress_basis_points = fields.Integer()
+    award = fields.Nested(AwardSchema, allow_none=True)
+    criteria = fields.Raw(
+        allow_none=True,
+        metadata={"description": "Tree of kind, place, ok, parts; leaves have actual, target, remaining, sentence."},
+    )
+
+
+class ExplainQuery(Schema):
+    member = fields.String(load_default="me", metadata={"description": "Member id, or me."})
+
+
+class AwardBody(Schema):
+    member_id = fields.UUID(required=True)
+    reason = fields.String(required=True, validate=validate.Length(1, service.LONGEST_REASON))
+
+
+class ReasonBody(Schema):
+    reason = fields.String(required=True, validate=validate.Length(1, service.LONGEST_REASON))
+
+
+class BadgeChange(Schema):
+    name = fields.String(validate=validate.Length(1, 120))
+    description = fields.String(validate=validate.Length(max=5_000))
+    category = fields.String(validate=validate.Length(1, 40))
+    level = fields.Integer(strict=True, allow_none=True)
+    icon = fields.String(validate=validate.Length(1, 40))
+    visibility = fields.String()
+    criteria = fields.Raw()
+    enabled = fields.Boolean()
+    active_from = fields.Instant(allow_none=True)
+    active_until = fields.Instant(allow_none=True)
+    supply_limit = fields.Integer(strict=True, allow_none=True, validate=validate.Range(max=2**31 - 1))
+
+
+class BadgeNew(BadgeChange):
+    slug = fields.String(required=True, validate=validate.Length(1, 80))
+    name = fields.String(required=True, validate=validate.Length(1, 120))
+    criteria = fields.Raw(required=True)
+
+
+class PreviewBody(Schema):
+    criteria = fields.Raw(required=True)
+    badge = fields.String(load_default="", metadata={"description": "Slug of the badge they are for, if it exists."})
+
+
+class PreviewSchema(Schema):
+    count = fields.Integer(metadata={"description": "Active members who meet the criteria now."})
+    already = fields.Integer(metadata={"description": "Of them, those who have had the badge."})
+    sample = fields.List(fields.UUID(), metadata={"description": "The first few members' ids."})
+
+
+class RecalculateBody(Schema):
+    badge = fields.String(load_default=None, allow_none=True, metadata={"description": "Slug; all without it."})
+
+
+class JobSchema(Schema):
+    job_id = fields.UUID()
+
+
+@rest.get("/badges", public=True)
+@rest.response(200, StandingSchema(many=True))
+def list_badges(session: Session, actor: Actor) -> list[dict[str, Any]]:
+    """List the badges you may see, with the share of members that holds each."""
+    held = _held(session, actor)
+    everything = queries.standings(session)
+    return [
+        {
+            **_badge(one.badge, actor, held), "holders": one.holders, "share_basis_points": one.share,
+            "held": one.badge.id in held,
+        }
+        for one in everything
+        if _visible(one.badge, actor, held)
+    ]  # fmt: skip
+
+
+@rest.post("/badges", permission="badges:badge:create", idempotent=True)
+@rest.arguments(BadgeNew)
+@rest.response(201, BadgeSchema)
+def create_badge(session: Session, actor: Actor, body: dict[str, Any]) -> Badge:
+    """Create a badge."""
+    made: Badge = session.info["registry"].resources["badges.badge"].create(session, actor, body)
+    return made
+
+
+@rest.get("/badges/<slug>", public=True)
+@rest.response(200, BadgeSchema)
+def get_badge(session: Session, actor: Actor, slug: str) -> dict[str, Any]:
+    """Get one badge."""
+    held = _held(session, actor)
+    badge = service.find(session, slug)
+    if not _visible(badge, actor, held):
+        raise BadgeNotFound(badge=slug)
+    return _badge(badge, actor, held)
+
+
+@rest.patch("/badges/<slug>", permission="badges:badge:update")
+@rest.arguments(BadgeChange)
+@rest.response(200, BadgeSchema)
+def change_badge(session: Session, actor: Actor, body: dict[str, Any], slug: str) -> Badge:
+    """Change a badge; only the given fields. New criteria are a new version; what is held stays held."""
+    badge = service.find(session, slug)
+    made: Badge = session.info["registry"].resources["badges.badge"].update(session, actor, badge, body)
+    return made
+
+
+@rest.get("/badges/<slug>/explain", signed_in=True)
+@rest.arguments(ExplainQuery, location="query")
+@rest.response(200, ExplanationSchema)
+def explain_badge(session: Session, actor: Actor, query: dict[str, Any], slug: str) -> dict[str, Any]:
+    """Explain why a member has, or has not yet, a badge."""
+    member_id = _member(actor, query["member"])
+    held = _held(session, actor)
+    found = queries.explain(session, slug, member_id)
+    if not _visible(found.badge, actor, held):
+        raise BadgeNotFound(badge=slug)
+    if not _open(found.badge, actor, held):
+        found = replace(found, tree=None)
+    return {
+        "badge": slug, "member_id": member_id, "state": found.state, "progress_basis_points": found.progress,
+        "award": _award(found.award, found.badge) if found.award else None,
+        "criteria": _tree(found.tree) if found.tree else None,
+    }  # fmt: skip
+
+
+@rest.get("/members/<uuid:member_id>/badges", signed_in=True)
+@rest.response(200, AwardSchema(many=True))
+def member_badges(session: Session, actor: Actor, member_id: UUID) -> list[dict[str, Any]]:
+    """List the badges that a member holds, newest first. Others do not see secret ones that they do not hold."""
+    held = _held(session, actor)
+    found = queries.held_by(session, member_id)
+    return [_award(award, badge) for award, badge in found if _visible(badge, actor, held)]
+
+
+@rest.post("/badges/<slug>/awards", permission="badges:award:create", idempotent=True)
+@rest.arguments(AwardBody)
+@rest.response(201, AwardSchema)
+def award_badge(session: Session, actor: Actor, body: dict[str, Any], slug: str) -> dict[str, Any]:
+    """Give a badge by hand, with a reason."""
+    award = service.award(session, actor, slug=slug, **body)
+    return _award(award, service.find(session, slug))
+
+
+@rest.post("/badges/<slug>/awards/<uuid:member_id>/revoke", permission="badges:award:revoke")
+@rest.arguments(ReasonBody)
+@rest.response(200, AwardSchema)
+def revoke_badge(session: Session, actor: Actor, body: dict[str, Any], slug: str, member_id: UUID) -> dict[str, Any]:
+    """Remove a badge from a member, with a reason; it is not awarded again by itself."""
+    award = service.revoke(session, actor, slug=slug, member_id=member_id, **body)
+    return _award(award, service.find(session, slug))
+
+
+@rest.post("/badges/preview", permission="badges:badge:preview")
+@rest.arguments(PreviewBody)
+@rest.response(200, PreviewSchema)
+def preview_criteria(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Count who would earn criteria now, before they are saved."""
+    found = queries.preview(session, body["criteria"], slug=body["badge"])
+    return {"count": found.count, "already": found.already, "sample": [member.id for member in found.sample]}
+
+
+@rest.post("/badges/recalculate", permission="badges:badge:recalculate")
+@rest.arguments(RecalculateBody)
+@rest.response(202, JobSchema)
+def recalculate_badges(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Recalculate one badge or all of them as a background job."""
+    if body["badge"]:
+        service.find(session, body["badge"])
+    return {"job_id": enqueue(session, actor, "badges.recalculate", {"badge": body["badge"]}).id}
+
+
+def _held(session: Session, actor: Actor) -> frozenset[UUID]:
+    """Ids of the badges that the asking member holds."""
+    if actor.member_id is None:
+        return frozenset()
+    return frozenset(badge.id for _award_, badge in queries.held_by(session, actor.member_id))
+
+
+def _visible(badge: Badge, actor: Actor, held: frozenset[UUID]) -> bool:
+    return actor.can(SEE_ALL) or badge.id in held or (badge.enabled and badge.visibility != "secret")
+
+
+def _open(badge: Badge, actor: Actor, held: frozenset[UUID]) -> bool:
+    """Whether the criteria may be seen."""
+    return actor.can(SEE_ALL) or badge.id in held or badge.visibility == "public"
+
+
+def _badge(badge: Badge, actor: Actor, held: frozenset[UUID]) -> dict[str, Any]:
+    shown = {key: getattr(badge, key) for key in BadgeSchema().fields}
+    return shown if _open(badge, actor, held) else {**shown, "criteria": None}
+
+
+def _award(award: Any, badge: Badge) -> dict[str, Any]:
+    keys = (
+        "id", "member_id", "badge_version", "contribution_id", "source", "reason", "awarded_at", "revoked_at",
+        "revoke_reason",
+    )  # fmt: skip
+    return {
+        **{key: getattr(award, key) for key in keys},
+        "badge": badge.slug, "name": badge.name, "level": badge.level, "category": badge.category, "icon": badge.icon,
+    }  # fmt: skip
+
+
+def _member(actor: Actor, given: str) -> UUID:
+    """The member asked about: oneself, or with permission anybody."""
+    try:
+        member_id = actor.member_id if given == "me" else UUID(given)
+    except ValueError:
+        raise NotFound() from None
+    if member_id is None:
+        raise NotFound()
+    if member_id != actor.member_id:
+        actor.require("badges:award:show")
+    return member_id
+
+
+def _tree(node: Explained) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "kind": node.kind, "place": node.place, "ok": node.ok, "progress_basis_points": node.progress
+    }  # fmt: skip
+    if node.leaf:
+        shown |= {
+            "type": node.type, "actual": node.leaf.actual, "target": node.leaf.target,
+            "remaining": node.leaf.remaining, "sentence": node.leaf.text,
+        }  # fmt: skip
+    else:
+        shown["parts"] = [_tree(part) for part in node.parts]
+    return shown

@@ -1,0 +1,61 @@
+"""Pages and widgets of contributions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import request
+from sqlalchemy.orm import Session
+
+from guildhall import Actor, now
+from guildhall.web import PageBlueprint, render
+
+from . import queries
+from .hooks import story
+from .models import Contribution
+
+pages = PageBlueprint("contributions")
+PERIODS: tuple[queries.Period, ...] = ("all", "month", "week")
+
+
+@pages.get("/leaderboard", permission="contributions:leaderboard:show")
+def leaderboard_page(session: Session, actor: Actor) -> str:
+    """The leaderboard of all time, of a month or of a week."""
+    asked = request.args.get("period", "all")
+    period = next((one for one in PERIODS if one == asked), PERIODS[0])
+    try:
+        at = datetime.strptime(request.args.get("at", ""), "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        at = queries.newest_at(session) or now()
+    board = queries.leaderboard(session, period=period, at=at, top=100, me=actor.member_id)
+    return render("contributions/leaderboard.html", board=board, periods=PERIODS, at=at.date())
+
+
+def contribution_detail(session: Session, record: Contribution) -> Mapping[str, Any]:
+    """The breakdown and the whole timeline, below a contribution."""
+    return {"stages": [{**vars(stage), "time": stage.at} for stage in story(session, record.id)]}
+
+
+def month_kpi(session: Session) -> dict[str, Any]:
+    """Contributions of this month (UTC) and the change to the whole last one."""
+    (_, this, _), (_, last, _) = queries.by_month(session, 2)
+    delta = round((this - last) * 100 / last) if last else None
+    return {"this": this, "last": last, "delta": delta}
+
+
+def day_chart(session: Session) -> dict[str, Any]:
+    """Contributions by day, for the 90 days that end with the last day present."""
+    days = queries.by_day(session)
+    spec = {
+        "type": "bar",
+        "labels": [day.isoformat() for day, _ in days],
+        "series": [{"name": "Contributions", "data": [count for _, count in days]}],
+    }
+    return {"spec": spec, "first": days[0][0] if days else None, "last": days[-1][0] if days else None}
+
+
+def top_members(session: Session) -> dict[str, Any]:
+    """The ten best of all time."""
+    return {"board": queries.leaderboard(session, top=10)}

@@ -1,0 +1,82 @@
+"""What contributions add to others' pages and to the first start, and a contribution's story."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guildhall import Actor, Panel, _, collect, enqueue, hookimpl
+
+from . import queries
+from .hookspecs import STAGES, Stage
+from .models import Contribution, Milestone, MilestoneReachedRow, Reward
+
+
+def story(session: Session, contribution_id: UUID) -> list[Stage]:
+    """Every stage that we and any enabled plugin know of, in the order of the workflow, then of time."""
+    told = _own_stages(session, contribution_id)
+    for _plugin, stages in collect(session, "contribution_stages", contribution_id=contribution_id):
+        told += stages
+    return sorted(told, key=lambda stage: (STAGES.index(stage.stage), stage.at))
+
+
+def _own_stages(session: Session, contribution_id: UUID) -> list[Stage]:
+    """Trigger, score, record, progress, and the reward that was asked for."""
+    found = session.get(Contribution, contribution_id)
+    if found is None:
+        return []
+    at = found.created_at
+    lines = ", ".join(f"{line['label']} {line['points']:+d}" for line in found.breakdown) or "0"
+    stages = [
+        Stage(
+            at=found.occurred_at, stage="trigger", title=_("Reported"), icon="bolt",
+            detail=f"{found.type} · {found.source} · {found.event_key}",
+        ),
+        Stage(
+            at=at, stage="score", title=_("Scored"), icon="calculator",
+            detail=f"{lines} = {found.points} · v{found.type_version}",
+        ),
+        Stage(
+            at=at, stage="record", title=_("Recorded"), icon="database", state=found.state,
+            detail=found.reason or "",
+        ),
+    ]  # fmt: skip
+    if found.state == "counted":
+        detail = f"{found.points:+d} · {found.local_day.isoformat()}"
+        stages.append(Stage(at=at, stage="progress", title=_("Progress updated"), icon="trending-up", detail=detail))
+    reached = select(Milestone.label, MilestoneReachedRow.created_at).join(Milestone)
+    for label, when in session.execute(reached.where(MilestoneReachedRow.contribution_id == contribution_id)):
+        stages.append(Stage(at=when, stage="progress", title=_("Milestone reached"), icon="flag", detail=label))
+    for reward in session.scalars(select(Reward).where(Reward.contribution_id == contribution_id)):
+        detail = f"{reward.amount} {reward.asset} · {reward.reason}"
+        stages.append(
+            Stage(
+                at=reward.created_at, stage="reward", title=_("Reward requested"), icon="gift", state="requested",
+                detail=detail,
+            )
+        )  # fmt: skip
+    return stages
+
+
+@hookimpl
+def member_panels(session: Session, actor: Actor, member_id: UUID) -> list[Panel]:
+    """Progress and the latest contributions on a member's page."""
+    if not actor.can("contributions:contribution:list"):
+        return []
+    progress = queries.progress_of(session, member_id)
+    latest = queries.latest(session, member_id)
+    template = "contributions/member_panel.html"
+    return [Panel(title=_("Contributions"), template=template, context={"progress": progress, "latest": latest}, order=10)]
+
+
+@hookimpl
+def first_start(session: Session, platform: Any) -> str | None:
+    """Ask for the import of the repository that the boot settings name, unless a git history is already here."""
+    repo = platform.config.repo
+    if repo is None or queries.has_git_history(session):
+        return None
+    enqueue(session, Actor.system("first start"), "contributions.import_git", {"path": str(repo.resolve())})
+    return f"The history of {repo.name} is being imported."

@@ -1,0 +1,31 @@
+"""Background work: the import of a git history, and recalculation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from guildhall import JobContext
+
+from . import importing, service
+from .history import Masked, count_git, git_lines
+
+
+def import_git(context: JobContext) -> dict[str, Any]:
+    """Import the repository ``params["path"]``; starting it again goes on where it was, by the unique keys."""
+    path = Path(context.params["path"])
+    with context.unit_of_work() as session:
+        masked = Masked(session.info["config"].secret_key)
+    total = count_git(path)
+    context.progress(0, total)
+    lines = git_lines(path, context.params.get("name") or path.resolve().name, masked)
+    report = importing.run(
+        context.unit_of_work, context.actor, lines, kind="git", progress=lambda done: context.progress(done, total)
+    )
+    return report.as_json()
+
+
+def recalculate(context: JobContext) -> dict[str, Any]:
+    """Work out every member's totals and streaks anew."""
+    with context.unit_of_work() as session:
+        return {"members": service.recalculate(session, context.actor)}

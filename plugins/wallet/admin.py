@@ -1,0 +1,144 @@
+"""Pages and widgets: the ledger at a glance, one account, the reward fund."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from flask import request
+from flask_babel import gettext
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guildhall import Actor, DomainError, Invalid, Widget, _, new_id
+from guildhall.web import PageBlueprint, flash, redirect, render
+
+from . import queries, service
+from .models import STATES, Asset, Transfer
+from .units import decimal, units
+from .verify import labels, verify
+
+LINES = 50
+LEDGER = "/admin/wallet/ledger"
+
+pages = PageBlueprint("wallet")
+
+
+@pages.get("/ledger", permission="wallet:account:list")
+def ledger(session: Session, actor: Actor) -> Any:
+    """Where every unit is, and the accounts of the house."""
+    return _ledger(session, actor)
+
+
+@pages.get("/ledger/verify", permission="wallet:account:list")
+def prove(session: Session, actor: Actor) -> Any:
+    """The ledger with the result of its proof; only reads."""
+    found = {finding.check: finding for finding in verify(session)}
+    results = [{"name": name, "label": label, "finding": found.get(name)} for name, label in labels().items()]
+    return _ledger(session, actor, results=results, broken=len(found))
+
+
+def _ledger(session: Session, actor: Actor, **more: Any) -> Any:
+    assets = queries.circulation(session)
+    return render(
+        "wallet/ledger.html", assets=assets, house=queries.house(session), decimal=decimal,
+        funds=[queries.reward_fund(session, row.asset) for row in assets], scales={row.asset: row.scale for row in assets},
+        may_fund=actor.can("wallet:fund:create"), **{"results": None, "broken": 0, **more},
+    )  # fmt: skip
+
+
+@pages.get("/accounts/<uuid:account_id>", permission="wallet:account:show")
+def account(session: Session, actor: Actor, account_id: UUID) -> Any:
+    """One account: its figures and what came and went."""
+    found = queries.account(session, account_id)
+    given = request.args.get("before", "")
+    before = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    lines = queries.history(session, account_id, before=before, limit=LINES + 1)
+    older = f"?before={lines[LINES - 1].version}" if len(lines) > LINES else ""
+    return render(
+        "wallet/account.html", account=found, lines=lines[:LINES], older=older, first=before is None, decimal=decimal,
+        may_change=actor.can("wallet:account:update"),
+    )  # fmt: skip
+
+
+@pages.post("/accounts/<uuid:account_id>/state", permission="wallet:account:update")
+def change_state(session: Session, actor: Actor, account_id: UUID) -> Any:
+    """Freeze, unfreeze or close an account; the reason is kept."""
+    state = request.form.get("state", "")
+    if state not in STATES:
+        raise Invalid({"state": [_("Choose active, frozen or closed.")]})
+    try:
+        with session.begin_nested():
+            reason = request.form.get("reason", "")
+            service.set_state(session, actor, account_id=account_id, state=state, reason=reason)
+    except DomainError as problem:
+        flash(problem.sentence, "danger", **problem.params)
+    else:
+        flash(_("The account is now {state}."), state=gettext(state))
+    return redirect(f"/admin/wallet/accounts/{account_id}")
+
+
+@pages.get("/fund", permission="wallet:fund:create")
+def fund_form(session: Session, actor: Actor) -> Any:
+    """The form that fills a reward fund."""
+    return _fund_form(session, {"asset": request.args.get("asset", "POINTS"), "reference": str(new_id())})
+
+
+@pages.post("/fund", permission="wallet:fund:create")
+def fund(session: Session, actor: Actor) -> Any:
+    """Issue units into the reward fund. The form's own reference makes sending it twice one funding."""
+    given = request.form
+    try:
+        with session.begin_nested():
+            asset = session.get(Asset, given.get("asset", ""))
+            if asset is None:
+                raise Invalid({"asset": [_("Choose an asset.")]})
+            reference = f"fund:{UUID(given.get('reference', ''))}"
+            amount = units(given.get("amount", ""), asset.scale)
+            funding = service.fund_rewards(
+                session, actor, amount=amount, asset=asset.code, reason=given.get("reason", ""), reference=reference
+            )
+    except DomainError as problem:
+        return _fund_form(session, given, gettext(problem.sentence).format(**problem.params))
+    except ValueError:
+        return redirect("/admin/wallet/fund")
+    done = _("{amount} {asset} issued into the reward fund; {paid} waiting rewards were paid.")
+    flash(done, amount=decimal(amount, asset.scale), asset=asset.code, paid=funding.paid)
+    return redirect(f"/admin/wallet/accounts/{funding.receipt.destination}")
+
+
+def _fund_form(session: Session, given: Mapping[str, str], problem: str = "") -> Any:
+    assets = session.scalars(select(Asset).order_by(Asset.code)).all()
+    fund = queries.reward_fund(session, given.get("asset", "POINTS"))
+    scale = next((asset.scale for asset in assets if asset.code == fund.asset), 0)
+    return render(
+        "wallet/fund.html", given=given, problem=problem, choices=[(a.code, f"{a.code} – {a.name}") for a in assets],
+        fund=fund, scale=scale, decimal=decimal,
+    )  # fmt: skip
+
+
+def transfer_detail(session: Session, record: Transfer) -> dict[str, Any]:
+    """Both sides of a transfer, for its record page."""
+    return {"legs": queries.legs(session, record.id), "decimal": decimal}
+
+
+def _points_held(session: Session) -> dict[str, Any]:
+    points = next((row for row in queries.circulation(session) if row.asset == "POINTS"), None)
+    return {"held": points.members if points else 0, "issued": points.issued if points else 0}
+
+
+def _points_fund(session: Session) -> dict[str, Any]:
+    return {"fund": queries.reward_fund(session, "POINTS")}
+
+
+WIDGETS = [
+    Widget(
+        name="circulation", title=_("Points in circulation"), permission="wallet:account:list", load=_points_held,
+        template="wallet/widget_circulation.html", size="kpi", order=30,
+    ),
+    Widget(
+        name="fund", title=_("Reward fund"), permission="wallet:account:list", load=_points_fund,
+        template="wallet/widget_fund.html", size="kpi", order=31,
+    ),
+]  # fmt: skip

@@ -1,0 +1,102 @@
+"""The property that keeps the two readings equal: a random tree on random members, closure against SQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from guildhall import Member, new_id, now
+from plugins.badges import Award, Badge
+from plugins.badges.catalogue import kinds
+from plugins.badges.criteria import parse
+from plugins.badges.queries import facts_of
+from plugins.contributions import MemberProgress, TypeProgress
+
+NUMBERS = st.sampled_from([1, 2, 7, 99, 100, 101, 2**31 - 1])
+POINTS = st.sampled_from([1, 99, 100, 101, 10**20, 10**38 - 1])
+TYPES = ["git.commit", "challenge.win", "submission.approved"]
+BADGES = ["points-100", "winner", "legend"]
+DAY = date(2025, 1, 1)
+
+leaves = st.one_of(
+    st.builds(lambda value: {"type": "points.threshold", "value": value}, POINTS),
+    st.builds(
+        lambda event, n: {"type": "event.count", "event": event, "count": n}, st.sampled_from([*TYPES, "*"]), NUMBERS
+    ),
+    st.builds(lambda days: {"type": "streak", "days": days}, NUMBERS),
+    st.builds(lambda d: {"type": "member.before", "date": str(DAY + timedelta(days=d))}, st.integers(-1, 1)),
+    st.builds(lambda slug: {"type": "badge.held", "badge": slug}, st.sampled_from(BADGES)),
+    st.just({"type": "manual"}),
+)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
+        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
+        inner.map(lambda part: {"not": part}),
+    ),
+    max_leaves=8,
+).filter(lambda tree: _depth(tree) <= 6)
+around = st.sampled_from([0, 1, 2, 6, 7, 8, 98, 99, 100, 101, 102])
+members = st.fixed_dictionaries(
+    {
+        "points": st.one_of(around, st.sampled_from([10**20, 10**38 - 1])),
+        "streak": around,
+        "counts": st.dictionaries(st.sampled_from(TYPES), around.filter(bool)),
+        "joined": st.integers(-172_801, 172_801).map(lambda s: datetime(2025, 1, 1, tzinfo=UTC) + timedelta(seconds=s)),
+        "held": st.dictionaries(st.sampled_from(BADGES), st.booleans()),
+        "progress": st.booleans(),
+    }
+)
+
+
+def _depth(tree: dict[str, Any]) -> int:
+    if "type" in tree:
+        return 1
+    inner = next(iter(tree.values()))
+    return 1 + max(map(_depth, inner if isinstance(inner, list) else [inner]))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(tree=trees, crowd=st.lists(members, min_size=1, max_size=5))
+def test_closure_and_sql_agree(session: Session, tree: dict[str, Any], crowd: list[dict[str, Any]]) -> None:
+    node = parse(tree, kinds(session))
+    savepoint = session.begin_nested()
+    try:
+        ids = [_write(session, one) for one in crowd]
+        query = select(Member.id, node.sql(), node.measure_sql()).where(Member.id.in_(ids))
+        by_sql = {member_id: (met, measured) for member_id, met, measured in session.execute(query)}
+        test = node.closure()
+        for member_id in ids:
+            facts = facts_of(session, [node], member_id)
+            met, measured = by_sql[member_id]
+            assert test(facts) is met
+            assert node.measure(facts) == measured
+            assert node.holds(measured) is met
+            assert node.explain(facts).ok is met
+    finally:
+        savepoint.rollback()
+
+
+def _write(session: Session, one: dict[str, Any]) -> UUID:
+    member_id = new_id()
+    session.execute(insert(Member), [{"id": member_id, "display_name": "x", "joined_at": one["joined"]}])
+    if one["progress"]:
+        total = {"member_id": member_id, "points": one["points"], "streak_best": one["streak"], "streak_current": 0}
+        session.execute(insert(MemberProgress), [{**total, "count": sum(one["counts"].values())}])
+        rows = [{"member_id": member_id, "type": t, "count": n, "points": 0} for t, n in one["counts"].items()]
+        if rows:
+            session.execute(insert(TypeProgress), rows)
+    ids = dict(session.execute(select(Badge.slug, Badge.id)).tuples().all())
+    for slug, removed in one["held"].items():
+        award = {"id": new_id(), "badge_id": ids[slug], "member_id": member_id, "badge_version": 1, "source": "manual"}
+        if removed:
+            award |= {"revoked_at": now(), "revoke_reason": "test"}
+        session.execute(insert(Award), [{"awarded_at": now(), **award}])
+    return member_id
