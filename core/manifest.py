@@ -35,7 +35,7 @@ core = Plugin(
     menu=[
         MenuItem(label=_("Dashboard"), url="/", icon="layout-dashboard", permission="core:dashboard:show", order=1),
         MenuItem(label=_("Events"), url="/admin/events", icon="activity", permission="core:event:list", order=60),
-        MenuItem(label=_("Jobs"), url="/admin/jobs", icon="clock-play", permission="core:job:list", order=61),
+        MenuItem(label=_("Jobs"), url="/admin/jobs", icon="clock", permission="core:job:list", order=61),
         MenuItem(label=_("Plugins"), url="/admin/plugins", icon="puzzle", permission="core:plugin:list", order=62),
         MenuItem(label=_("Audit trail"), url="/admin/audit", icon="history", permission="core:audit:list", order=63),
         MenuItem(

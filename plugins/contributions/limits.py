@@ -12,18 +12,19 @@ from sqlalchemy.orm import Session
 from .rules import Limit, window_start
 
 _CLAIM = text("""
-    INSERT INTO contributions_limit_slot AS slot (member_id, type, window_kind, window_start, used)
-    SELECT :member_id, :type, kind, starts, 1 FROM unnest(:kinds, :starts, :most) AS w (kind, starts, most)
-    WHERE most > 0
-    ON CONFLICT (member_id, type, window_kind, window_start) DO UPDATE SET used = slot.used + 1
-    WHERE slot.used < (
-        SELECT most FROM unnest(:kinds, :most) AS w (kind, most) WHERE kind = excluded.window_kind
+    WITH windows AS (
+        SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:starts AS timestamptz[]), CAST(:most AS bigint[]))
+            AS w (kind, starts, most)
     )
+    INSERT INTO contributions_limit_slot AS slot (member_id, type, window_kind, window_start, used)
+    SELECT :member_id, :type, kind, starts, 1 FROM windows WHERE most > 0
+    ON CONFLICT (member_id, type, window_kind, window_start) DO UPDATE SET used = slot.used + 1
+    WHERE slot.used < (SELECT most FROM windows WHERE kind = excluded.window_kind)
     RETURNING window_kind
 """)
 _GIVE_BACK = text("""
-    UPDATE contributions_limit_slot slot SET used = used - 1
-    FROM unnest(:kinds, :starts) AS w (kind, starts)
+    UPDATE contributions_limit_slot SET used = used - 1
+    FROM unnest(CAST(:kinds AS text[]), CAST(:starts AS timestamptz[])) AS w (kind, starts)
     WHERE member_id = :member_id AND type = :type AND window_kind = kind AND window_start = starts
 """)
 

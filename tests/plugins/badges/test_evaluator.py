@@ -183,7 +183,7 @@ def test_evaluator_and_recalculation_award_the_same(session: Session, system: Ac
         for member_id in members:
             if chance.random() < 0.7 or member_id == members[0]:
                 at = start + timedelta(days=day, seconds=chance.randrange(3600))
-                event = record(session, system, member_id, chance.choice(types), occurred_at=at)
+                event = record(session, system, member_id, chance.choice(types), occurred_at=at, source="import")
                 handlers.evaluate(session, system, event)
     pair = select(Award.member_id, Award.badge_id)
     by_events = set(session.execute(pair).tuples())
