@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from core.events.models import Delivery, EventRow
 from core.events.replay import lag, replay, replay_dead
 from core.gateway.request import platform
 from core.i18n import _
+from core.members.models import Member
 from core.rest.paging import paginate
 
 pages = PageBlueprint("core_events", url_prefix="/admin/events")
@@ -29,8 +31,15 @@ def stream(session: Session, actor: Actor) -> Any:
     if name:
         query = query.where(EventRow.name == name)
     page = paginate(session, query, NEWEST, limit=50, cursor=request.args.get("cursor", ""))
-    names = sorted(platform().registry.events)
-    return render("guildhall/events.html", page=page, names=names, name=name, subscribers=lag(session))
+    return render(
+        "guildhall/events.html",
+        page=page,
+        rows=[{"url": f"/admin/events/{event.id}", "event": event} for event in page.items],
+        names=[(one, one) for one in sorted(platform().registry.events)],
+        name=name,
+        subscribers=lag(session),
+        people=_people(session, page.items),
+    )
 
 
 @pages.get("/dead", permission="core:event:list")
@@ -42,8 +51,13 @@ def dead(session: Session, actor: Actor) -> Any:
         query = query.where(Delivery.subscriber == subscriber)
     page = paginate(session, query, [(Delivery.id, True)], limit=50, cursor=request.args.get("cursor", ""))
     events = session.scalars(select(EventRow).where(EventRow.id.in_([one.event_id for one in page.items])))
-    named = {event.id: event.name for event in events}
-    return render("guildhall/dead.html", page=page, named=named, subscriber=subscriber)
+    return render(
+        "guildhall/dead.html",
+        page=page,
+        events={event.id: event for event in events},
+        subscriber=subscriber,
+        subscribers=[(one, one) for one in sorted(platform().registry.subscribers)],
+    )
 
 
 @pages.get("/<uuid:key>", permission="core:event:list")
@@ -54,7 +68,8 @@ def show(session: Session, actor: Actor, key: UUID) -> Any:
     deliveries = session.scalars(select(Delivery).where(Delivery.event_id == key).order_by(Delivery.subscriber)).all()
     same = select(EventRow).where(EventRow.correlation_id == event.correlation_id).order_by(EventRow.id).limit(200)
     chain = _tree(list(session.scalars(same)))
-    return render("guildhall/event.html", event=event, deliveries=deliveries, chain=chain)
+    people = _people(session, [one for _depth, one in chain])
+    return render("guildhall/event.html", event=event, deliveries=deliveries, chain=chain, people=people)
 
 
 @pages.post("/deliveries/<int:key>/replay", permission="core:delivery:replay")
@@ -70,6 +85,12 @@ def replay_all(session: Session, actor: Actor) -> Any:
     count = replay_dead(session, actor, request.form.get("subscriber", ""))
     flash(_("{count} deliveries are on their way again."), count=count)
     return redirect("/admin/events/dead")
+
+
+def _people(session: Session, events: Sequence[EventRow]) -> dict[UUID, str]:
+    """Names of the members who caused these events."""
+    keys = {event.actor_id for event in events if event.actor_id}
+    return dict(session.execute(select(Member.id, Member.display_name).where(Member.id.in_(keys))).tuples().all())
 
 
 def _tree(events: list[EventRow]) -> list[tuple[int, EventRow]]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 from core.admin.pages import PageBlueprint, flash, redirect, render
 from core.audit.trail import record
+from core.gateway.request import platform
 from core.i18n import _
 from core.jobs.models import JobRow, ScheduleRow
 from core.jobs.queue import cancel, retry
@@ -25,7 +26,10 @@ def jobs(session: Session, actor: Actor) -> Any:
     cursor = request.args.get("cursor", "")
     page = paginate(session, select(JobRow), [(JobRow.id, True)], limit=50, cursor=cursor)
     schedules = session.scalars(select(ScheduleRow).order_by(ScheduleRow.name)).all()
-    return render("guildhall/jobs.html", page=page, schedules=schedules)
+    registry = platform().registry
+    labels = {kind: job.label for kind, job in registry.jobs.items()}
+    every = {name: schedule.every for name, schedule in registry.schedules.items()}
+    return render("guildhall/jobs.html", page=page, schedules=schedules, labels=labels, every=every)
 
 
 @pages.post("/<uuid:key>/cancel", permission="core:job:manage")

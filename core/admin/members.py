@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+import structlog
+from flask import render_template
+from markupsafe import Markup
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -12,12 +15,15 @@ from core import access, hooks
 from core.actor import Actor
 from core.admin.pages import PageBlueprint, flash, redirect, render
 from core.audit.trail import record
+from core.clock import now
 from core.errors import NotFound
+from core.hookspecs import Panel
 from core.i18n import _
 from core.members import sessions
 from core.members.models import Member, MemberSession
 
 pages = PageBlueprint("core_members", url_prefix="/admin/members")
+log = structlog.get_logger("members")
 
 
 @pages.get("/<uuid:key>", permission="core:member:show")
@@ -34,7 +40,8 @@ def show(session: Session, actor: Actor, key: UUID) -> Any:
     return render(
         "guildhall/member.html",
         member=member,
-        panels=sorted(panels, key=lambda panel: panel.order),
+        at=now(),
+        panels=[(panel.title, _shown(session, panel)) for panel in sorted(panels, key=lambda panel: panel.order)],
         roles=access.roles_of(session, member.user_id) if member.user_id else (),
         signed_in=session.scalars(query.limit(5)).all() if actor.can("core:member:update") else [],
     )
@@ -47,3 +54,13 @@ def revoke(session: Session, actor: Actor, key: UUID) -> Any:
     record(session, actor, "core.member.sessions_revoked", subject_type="core.member", subject_id=key)
     flash(_("Every session of this member has ended."))
     return redirect(f"/admin/members/{key}")
+
+
+def _shown(session: Session, panel: Panel) -> Markup | None:
+    """A panel's content, or None when its template or what it loads fails: the rest of the page stands."""
+    try:
+        with session.begin_nested():
+            return Markup(render_template(panel.template, **panel.context))
+    except Exception:
+        log.exception("panel failed", template=panel.template)
+        return None

@@ -28,6 +28,9 @@ NAMING = {
 metadata: MetaData = _FabModel.metadata
 metadata.naming_convention = NAMING
 
+# The role tables, which members and access refer to; only after the naming convention is set.
+import flask_appbuilder.security.sqla.models  # noqa: E402
+
 # Flask-AppBuilder's forms break on columns of these names.
 RESERVED_COLUMNS = frozenset({"meta", "data", "errors", "process", "validate"})
 
