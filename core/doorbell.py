@@ -18,6 +18,7 @@ from core.events.deliver import Deliverer
 from core.jobs.run import run_next
 
 log = structlog.get_logger("doorbell")
+JOB_THREADS = 2
 QUEUES = {"deliver": "guildhall.deliveries", "run_job": "guildhall.jobs"}
 
 
@@ -68,10 +69,11 @@ def make_workers(database: Database, bell: Doorbell, threads: int) -> list[drama
 
     handlers: dict[str, Callable[[], None]] = {"deliver": deliver, "run_job": run_job}
     day = 24 * 3600 * 1000  # our own time limits and retries are in the tables
+    workers = []
     for name, queue in QUEUES.items():
-        declare = dramatiq.actor(broker=bell.broker, actor_name=name, queue_name=queue, max_retries=0, time_limit=day)
+        broker = RedisBroker(client=bell.client)  # type: ignore[no-untyped-call]
+        declare = dramatiq.actor(broker=broker, actor_name=name, queue_name=queue, max_retries=0, time_limit=day)
         declare(handlers[name])
-    return [
-        dramatiq.Worker(bell.broker, queues={QUEUES["deliver"]}, worker_threads=threads, worker_timeout=200),
-        dramatiq.Worker(bell.broker, queues={QUEUES["run_job"]}, worker_threads=2, worker_timeout=200),
-    ]
+        count = threads if name == "deliver" else JOB_THREADS
+        workers.append(dramatiq.Worker(broker, queues={queue}, worker_threads=count, worker_timeout=200))
+    return workers

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core import lifecycle
 from core.actor import Actor
 from core.admin.pages import PageBlueprint, flash, redirect, render
+from core.errors import Conflict
 from core.gateway.request import platform
 from core.i18n import _
 from core.loader import state_of
@@ -20,15 +21,30 @@ pages = PageBlueprint("core_plugins", url_prefix="/admin/plugins")
 @pages.get("", permission="core:plugin:list")
 def plugins(session: Session, actor: Actor) -> Any:
     found = []
+    loaded, off = platform().registry.plugins, lifecycle.disabled(session)
     for one in platform().found:
         state, reason = state_of(session, one)
-        found.append({"found": one, "plugin": one.plugin, "state": state, "reason": reason})
+        needed_by = [other.label for other in loaded.values() if one.name in other.requires and other.name not in off]
+        found.append(
+            {
+                "found": one,
+                "plugin": one.plugin,
+                "state": state,
+                "reason": reason,
+                "switchable": one.name in loaded,
+                "needed_by": needed_by,
+            }
+        )
     return render("guildhall/plugins.html", plugins=found)
 
 
 @pages.post("/<name>/toggle", permission="core:plugin:toggle")
 def toggle(session: Session, actor: Actor, name: str) -> Any:
     enabled = request.form.get("enabled") == "yes"
-    lifecycle.set_enabled(session, actor, name, enabled, request.form.get("reason") or None)
+    try:
+        lifecycle.set_enabled(session, actor, name, enabled, request.form.get("reason") or None)
+    except Conflict as problem:
+        flash(problem.sentence, "danger", **problem.params)
+        return redirect("/admin/plugins")
     flash(_("{name} is on.") if enabled else _("{name} is off. Its deliveries wait; nothing is lost."), name=name)
     return redirect("/admin/plugins")

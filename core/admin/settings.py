@@ -79,9 +79,13 @@ def _fields(settings: type[Settings], values: Settings, locked: dict[str, Any]) 
                 "label": gettext(field.title or name.replace("_", " ").capitalize()),
                 "kind": shown,
                 "help": gettext(field.description) if field.description else "",
-                "value": getattr(values, name),
+                "value": _plain(getattr(values, name)),
                 "choices": [(choice, choice) for choice in choices],
                 "locked": name in locked,
             }
         )
     return fields
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, enum.Enum) else value

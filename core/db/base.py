@@ -29,7 +29,7 @@ metadata: MetaData = _FabModel.metadata
 metadata.naming_convention = NAMING
 
 # The role tables, which members and access refer to; only after the naming convention is set.
-import flask_appbuilder.security.sqla.models  # noqa: E402
+from flask_appbuilder.security.sqla import models as role_tables  # noqa: E402
 
 # Flask-AppBuilder's forms break on columns of these names.
 RESERVED_COLUMNS = frozenset({"meta", "data", "errors", "process", "validate"})
@@ -103,4 +103,5 @@ __all__ = [
     "choice",
     "metadata",
     "owner_of",
+    "role_tables",
 ]

@@ -156,8 +156,21 @@ class RestBlueprint(flask_smorest.Blueprint):
         return around
 
 
+_ANSWERS: dict[tuple[Any, ...], ma.Schema] = {}
+
+
 def _enveloped(shape: ma.Schema | None) -> ma.Schema:
-    """The schema of a whole answer, for the API description."""
+    """The schema of a whole answer, for the API description; one for each shape, so that it has one name there."""
+    if shape is None:
+        key: tuple[Any, ...] = (None,)
+    else:
+        key = (type(shape), shape.many, shape.only and frozenset(shape.only), frozenset(shape.exclude))
+    if key not in _ANSWERS:
+        _ANSWERS[key] = _answer_schema(shape)
+    return _ANSWERS[key]
+
+
+def _answer_schema(shape: ma.Schema | None) -> ma.Schema:
     content: Any = fields.Raw(allow_none=True)
     name = "Empty"
     if shape is not None:

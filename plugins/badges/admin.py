@@ -44,7 +44,10 @@ def rarity(session: Session) -> Mapping[str, Any]:
 def gallery(session: Session, actor: Actor) -> str:
     """Every badge by category, with the share of members that holds it."""
     found = queries.standings(session)
-    categories = [(name, list(group)) for name, group in groupby(found, key=lambda one: one.badge.category)]
+    categories = [
+        (name, [{"url": f"{GALLERY}/{one.badge.slug}", "standing": one} for one in group])
+        for name, group in groupby(found, key=lambda one: one.badge.category)
+    ]
     return render("badges/gallery.html", categories=categories, may=_may(actor))
 
 
@@ -61,9 +64,16 @@ def badge(session: Session, actor: Actor, key: str) -> Any:
         node, broken = None, problem.message
     chosen = _uuid(request.args.get("member", ""))
     explained = queries.explain(session, found.slug, chosen) if chosen else None
+    holders = [
+        {
+            "member": {"name": member.display_name, "url": f"{GALLERY}/{found.slug}?member={member.id}"},
+            "source": award.source, "at": award.awarded_at,
+        }
+        for award, member in queries.holders(session, found)
+    ]  # fmt: skip
     return render(
         "badges/badge.html", badge=found, standing=standing, criteria=_told(node) if node else None, broken=broken,
-        monotone=node.monotone() if node else True, holders=queries.holders(session, found), explained=explained,
+        monotone=node.monotone() if node else True, holders=holders, explained=explained,
         member=session.get(Member, chosen) if chosen else None, may=_may(actor),
     )  # fmt: skip
 
@@ -112,7 +122,7 @@ def try_preview(session: Session, actor: Actor) -> str:
         found = queries.preview(session, definition, slug=slug)
     except InvalidCriteria as problem:
         return _preview(session, criteria=given, slug=slug, error="\n".join(problem.details["criteria"]))
-    return _preview(session, criteria=given, slug=slug, found=found, tree=_told(parse(definition, kinds(session))))
+    return _preview(session, criteria=given, slug=slug, found=found, told=_told(parse(definition, kinds(session))))
 
 
 @pages.get("/members", permission="badges:award:list")
@@ -131,7 +141,7 @@ def _preview(session: Session, **shown: Any) -> str:
         (name, leaf.label, json.dumps({"type": name, **_example(leaf.model_json_schema())}))
         for name, leaf in sorted(kinds(session).items())
     ]
-    return render("badges/preview.html", kinds=kinds_shown, **{"found": None, "error": "", "tree": None, **shown})
+    return render("badges/preview.html", kinds=kinds_shown, **{"found": None, "error": "", "told": None, **shown})
 
 
 def _example(schema: dict[str, Any]) -> dict[str, Any]:

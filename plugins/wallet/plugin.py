@@ -62,6 +62,7 @@ plugin = Plugin(
             columns=("requested_at", "member.display_name", "amount", "asset", "reason", "state", "why", "paid_at"),
             search=("reference",),
             filters=("state", "asset", "reason", "member_id"),
+            owner="member_id",
             labels={
                 "member.display_name": _("Member"), "member_id": _("Member"), "requested_at": _("Requested"),
                 "paid_at": _("Paid"), "why": _("Waits for"), "transfer_id": _("Transfer"),

@@ -150,6 +150,7 @@ def _lines(account_id: UUID) -> Select[Any]:
             owner.id.label("counterpart_id"),
             func.coalesce(Member.display_name, func.nullif(owner.label, ""), owner.purpose).label("counterpart"),
         )
+        .select_from(other)
         .join(owner, owner.id == other.account_id)
         .join(Member, Member.id == owner.member_id, isouter=True)
         .where(other.transfer_id == Entry.transfer_id, other.account_id != Entry.account_id)
