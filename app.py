@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from flask import Flask
+from flask_compress import Compress
 
 from config import Config
 from core.platform import Platform
+
+COMPRESSED = ["text/html", "text/css", "text/javascript", "application/json", "image/svg+xml"]
 
 
 def create_app(platform: Platform) -> Flask:
@@ -27,9 +30,12 @@ def create_app(platform: Platform) -> Flask:
         WTF_CSRF_TIME_LIMIT=None,
         MAX_CONTENT_LENGTH=10 * 1024 * 1024,
         SEND_FILE_MAX_AGE_DEFAULT=31536000,
+        COMPRESS_MIMETYPES=COMPRESSED,
+        COMPRESS_ALGORITHM=["br", "gzip"],
         BABEL_DEFAULT_LOCALE="en",
         BABEL_DEFAULT_TIMEZONE="UTC",
     )
+    Compress(app)
     health.install(app)
     request.install(app, platform)
     errors.install(app)
@@ -48,7 +54,7 @@ def cli() -> None:
     """Run the ``guildhall`` command."""
     from core.commands import main
 
-    main()
+    main(prog_name="guildhall")
 
 
 if __name__ == "__main__":

@@ -317,4 +317,17 @@ def openapi(platform: Platform, output: Path | None) -> None:
         click.echo(text)
 
 
+@main.command("contract")
+@click.option("--json", "as_json", is_flag=True, help="The snapshot that is compared, instead of the page.")
+@click.pass_obj
+def contract(platform: Platform, as_json: bool) -> None:
+    """Print the contract with integrators."""
+    import json
+
+    from core import contract as page
+
+    registry = platform.registry
+    click.echo(json.dumps(page.describe(registry), indent=1) if as_json else page.markdown(registry).rstrip())
+
+
 __all__ = ["main"]

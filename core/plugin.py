@@ -87,7 +87,35 @@ class Gauge:
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin's manifest. ``name`` is its slug: table prefix, URL segment, permission prefix, branch label."""
+    """A plugin's manifest.
+
+    - ``name``: its slug: folder, table prefix, URL segment, permission and event prefix, migration branch.
+    - ``version``: PEP 440; other plugins require it.
+    - ``label``: what people call it; the heading of its part of the sidebar.
+    - ``description``: a sentence for the plugin page.
+    - ``icon``: name of an icon of the sprite.
+    - ``requires``: plugins it needs, with version specifiers. It is not loaded without them, and comes after them.
+    - ``settings``: a ``Settings`` class; admins get a form. Not shown while the plugin is disabled.
+    - ``resources``: models with generated pages, REST, permissions, audit and events.
+    - ``permissions``: further permissions that its routes and pages name.
+    - ``roles``: what roles may do with it by default. Granted when a permission first appears, and never again, so
+      that what an admin took away stays away. Admin has everything.
+    - ``events``: event types it publishes; publishing any other raises.
+    - ``subscribers``: its reactions to events. Not called while it is disabled: deliveries wait.
+    - ``jobs``: kinds of background work. Not started while it is disabled.
+    - ``schedules``: when jobs are started by themselves. Their turns are skipped while it is disabled.
+    - ``rest``: its ``RestBlueprint``. Answers 404 while it is disabled, and is left out of the API description.
+    - ``pages``: its ``PageBlueprint``. Answers 404 while it is disabled.
+    - ``menu``: further entries of the sidebar; resources that can be listed have theirs already.
+    - ``widgets``: cards of the dashboard.
+    - ``commands``: groups of the command line; there also while it is disabled.
+    - ``health_checks``: parts of ``/health/ready``.
+    - ``gauges``: figures of ``/metrics``.
+    - ``hookspecs``: hooks that other plugins may implement.
+    - ``hooks``: its implementations of hooks. Not called while it is disabled.
+    - ``seed``: ``seed(session, actor)`` writes rows that must be there, after every migration; it must not overwrite
+      an admin's edit. Not called when the plugin's migration failed.
+    """
 
     name: str
     version: str

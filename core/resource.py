@@ -50,17 +50,27 @@ class ResourceDeleted(Event):
 class Resource:
     """What the platform makes of ``model``.
 
+    - ``model``: the class; it has a primary key of one column.
+    - ``label``, ``label_plural``: what people call one and many; default from the table's name.
+    - ``icon``: name of an icon of the sprite.
     - ``actions``: which of list, show, create, update, delete exist, in pages and REST alike.
-    - ``columns``: of the list page; ``fields``: of the form and of REST bodies (default: all that can be written).
-    - ``search``: text columns searched by prefix; ``filters``: columns with a typed filter.
+    - ``columns``: of the list page; default the first six.
+    - ``fields``: of the form and of REST bodies; default all that can be written.
+    - ``search``: text columns that are searched by their beginning.
+    - ``filters``: columns with a typed filter.
     - ``order``: column the list is sorted by, newest first with a leading ``-``; must be indexed for large tables.
     - ``owner``: column naming the member a record belongs to: it is filled in on creation, and members without
       ``<plugin>:<name>:list`` see their own records.
+    - ``labels``, ``help``: a column's label and help text, by its name.
     - ``states``: colour word (green, blue, yellow, red, gray, purple) by value of an enumerated column.
     - ``hidden``: columns that no page and no answer shows.
     - ``create``, ``update``, ``delete``: services that replace the plain ones: ``create(session, actor, values)``,
       ``update(session, actor, record, values)``, ``delete(session, actor, record)``.
-    - ``detail``: ``detail(session, record)`` returns a context for ``detail_template``, shown below the record.
+    - ``audit``: whether changes are written to the audit trail.
+    - ``events``: whether ``<plugin>.<name>.created``, ``updated`` and ``deleted`` are published.
+    - ``rest``: whether there are generated routes.
+    - ``detail``, ``detail_template``: ``detail(session, record)`` returns the context of a template that is shown below
+      the record.
     - ``page``: URL of a page of its own that replaces the generated record page, with ``{id}``.
     - ``menu``: False keeps it out of the sidebar.
     """

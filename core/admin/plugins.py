@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import request
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from core import lifecycle
@@ -21,6 +22,7 @@ pages = PageBlueprint("core_plugins", url_prefix="/admin/plugins")
 @pages.get("", permission="core:plugin:list")
 def plugins(session: Session, actor: Actor) -> Any:
     found = []
+    platform().registry.cache.looked_at = 0.0  # show what was just switched, not what was kept for a second
     loaded, off = platform().registry.plugins, lifecycle.disabled(session)
     for one in platform().found:
         state, reason = state_of(session, one)
@@ -46,5 +48,8 @@ def toggle(session: Session, actor: Actor, name: str) -> Any:
     except Conflict as problem:
         flash(problem.sentence, "danger", **problem.params)
         return redirect("/admin/plugins")
-    flash(_("{name} is on.") if enabled else _("{name} is off. Its deliveries wait; nothing is lost."), name=name)
+    flash(
+        _("{name} is on.") if enabled else _("{name} is off. Its deliveries wait; nothing is lost."),
+        name=gettext(platform().registry.plugins[name].label),
+    )
     return redirect("/admin/plugins")

@@ -23,6 +23,7 @@ pages = PageBlueprint("core_settings", url_prefix="/admin/settings")
 
 @pages.get("", permission="core:settings:show")
 def overview(session: Session, actor: Actor) -> Any:
+    platform().registry.cache.looked_at = 0.0  # show what was just saved, not what was kept for a second
     return render("guildhall/settings.html", groups=_groups(session), errors={}, given={}, failed="")
 
 

@@ -144,7 +144,7 @@ def _mark_active(sections: list[dict[str, Any]]) -> None:
     best = None
     for entry in entries:
         base = entry["url"].split("?")[0].removesuffix("/list/").rstrip("/") + "/"
-        if here.startswith(base) and (best is None or len(base) > best[0]):
+        if here.startswith(base) and (base != "/" or here == "/") and (best is None or len(base) > best[0]):
             best = (len(base), entry)
     if best:
         best[1]["active"] = True

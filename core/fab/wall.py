@@ -77,6 +77,8 @@ def install(app: Flask, registry: Registry) -> AppBuilder:
 class Builder(AppBuilder):  # type: ignore[misc]
     """FAB without the views it adds unasked: index, OpenAPI, menu, locale."""
 
+    get_url_for_index = "/"
+
     def _add_admin_views(self) -> None:
         from flask_appbuilder.views import UtilView
 

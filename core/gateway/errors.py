@@ -56,8 +56,15 @@ def answer(problem: Exception) -> Any:
     if isinstance(known, Unavailable):
         log.warning("unavailable", path=request.path, error=repr(problem))
     if isinstance(known, Unauthenticated) and not is_api():
-        return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
+        return _to_login()
     return _shown(known.status, known.code, known.fill(gettext(known.sentence)), known.details)
+
+
+def _to_login() -> Any:
+    """Ask to sign in; a part of a page that was fetched sends the whole page there."""
+    if request.headers.get("HX-Request"):
+        return Response(status=401, headers={"HX-Redirect": url_for("account.login")})
+    return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
 
 
 def domain_error(problem: Exception) -> DomainError | None:

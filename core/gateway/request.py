@@ -91,12 +91,12 @@ def _is_bare(endpoint: str | None, view: Any) -> bool:
 def _open() -> None:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if REQUEST_ID.match(given) else str(new_id())
+    g.actor = Actor(kind="anonymous", name="anonymous", ip=request.remote_addr, request_id=g.request_id)
     view = current_app.view_functions.get(request.endpoint or "")
     if _is_bare(request.endpoint, view):
         return
     g.session = platform().database.session()
     g.session_token = sessions_of_work._current.set(g.session)
-    g.actor = Actor(kind="anonymous", name="anonymous", ip=request.remote_addr, request_id=g.request_id)
     g.actor = _identify()
     g.session.info["actor"] = g.actor
     if request.method not in SAFE_METHODS and ("sid" in cookie or not is_api()) and not _bearer():

@@ -8,7 +8,7 @@ from core.events.event import Event
 
 
 class MemberRegistered(Event):
-    """A member came to be: by registration, by an admin, or by an import. Imports publish no such event."""
+    """A member came to be: by registration or by an admin. Not published for the members an import makes."""
 
     event_name = "core.member.registered"
     member_id: UUID

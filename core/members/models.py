@@ -39,7 +39,7 @@ class Member(Model):
     time_zone: Mapped[str] = mapped_column(String(64), server_default="UTC", default="UTC")
     source: Mapped[str] = mapped_column(String(20), server_default="registration", default="registration")
     joined_at: Mapped[CreatedAt]
-    last_login_at: Mapped[Instant | None]
+    last_login_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), info={"audit": False})
 
     def __str__(self) -> str:
         return self.display_name

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from flask import request
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, now
+from guildhall import Actor, NotFound, now
 from guildhall.web import PageBlueprint, render
 
 from . import queries
 from .hooks import story
-from .models import Contribution
+from .models import Contribution, ContributionType
 
 pages = PageBlueprint("contributions")
 PERIODS: tuple[queries.Period, ...] = ("all", "month", "week")
@@ -33,9 +34,14 @@ def leaderboard_page(session: Session, actor: Actor) -> str:
     return render("contributions/leaderboard.html", board=board, periods=PERIODS, at=at.date())
 
 
-def contribution_detail(session: Session, record: Contribution) -> Mapping[str, Any]:
-    """The breakdown and the whole timeline, below a contribution."""
-    return {"stages": [{**vars(stage), "time": stage.at} for stage in story(session, record.id)]}
+@pages.get("/contribution/<uuid:key>", permission="contributions:contribution:show")
+def contribution_page(session: Session, actor: Actor, key: UUID) -> str:
+    """A contribution with its breakdown and every stage of what it led to."""
+    record = session.scalar(queries.contributions().where(Contribution.id == key))
+    if record is None:
+        raise NotFound()
+    type_of = session.scalar(select(ContributionType).where(ContributionType.code == record.type))
+    return render("contributions/contribution.html", record=record, type=type_of, stages=story(session, key))
 
 
 def month_kpi(session: Session) -> dict[str, Any]:

@@ -81,9 +81,7 @@ def recalculate(platform: Any) -> None:
     console.print(f"Recalculated {members} members.")
 
 
-def _import(
-    platform: Any, lines: Callable[[], Iterable[Line | BadLine]], total: int, *, kind: str, title: str
-) -> None:
+def _import(platform: Any, lines: Callable[[], Iterable[Line | BadLine]], total: int, *, kind: str, title: str) -> None:
     actor = Actor.system(f"import {title}"[:120])
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}/s"),

@@ -15,9 +15,7 @@ def reward_milestone(session: Session, actor: Actor, event: StoredEvent) -> None
     """Ask for a reached milestone's reward; the reference makes it once. Milestones without reward ask for none."""
     reached = event.payload
     query = select(Milestone, MilestoneReachedRow.contribution_id).join(MilestoneReachedRow)
-    query = query.where(
-        Milestone.id == reached.milestone_id, MilestoneReachedRow.member_id == reached.member_id
-    )
+    query = query.where(Milestone.id == reached.milestone_id, MilestoneReachedRow.member_id == reached.member_id)
     milestone, contribution_id = session.execute(query).one()
     if milestone.reward_amount:
         request_reward(

@@ -6,8 +6,8 @@ import csv
 import hashlib
 import hmac
 import os
-import re
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -159,11 +159,12 @@ def git_lines(path: Path, repository: str, masked: Masked) -> Iterator[Line | Ba
             problem = f"the tag {tag!r} marks no commit"
             yield BadLine(number=number, error=InvalidEvent(problem=problem))
             continue
-        person = next((who[at : at + 3] for at in (0, 3, 6) if who[at + 1] and who[at + 2]), ["", "", ""])
+        dated = (who[start : start + 3] for start in (0, 3, 6) if who[start + 1] and who[start + 2])
+        name, address, at = next(dated, ["", "", ""])
         key = f"{commit}:{tag}"
         if len(key) > KEY_LENGTH:
             key = f"{commit}:{hashlib.sha256(tag.encode()).hexdigest()}"
-        yield _git_line(number, masked, key, "git.release", *person, {**details, "tag": tag[:200]})
+        yield _git_line(number, masked, key, "git.release", name, address, at, {**details, "tag": tag[:200]})
 
 
 def _git_line(
@@ -193,21 +194,22 @@ def _git(path: Path, *arguments: str, end: str = "\0") -> Iterator[str]:
     quiet = ["-c", "log.showSignature=false", "-c", "core.fsmonitor=false", "-c", "core.pager=cat"]
     command = ["git", "--no-pager", *quiet, "-C", str(path), *arguments]
     environment = {**os.environ, "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-    try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-        )
-    except OSError as problem:
-        raise NotARepository(path=path.name, problem=problem.strerror or "git cannot be started") from None
-    assert process.stdout is not None and process.stderr is not None
-    with process:
-        rest = b""
-        cut = end.encode()
-        while part := process.stdout.read(1 << 16):
-            *whole, rest = (rest + part).split(cut)
-            yield from (one.decode("utf-8", "replace") for one in whole)
-        problem = process.stderr.read().decode("utf-8", "replace").strip()
-    if rest.strip():
-        yield rest.decode("utf-8", "replace")
-    if process.returncode:
-        raise NotARepository(path=path.name, problem=re.sub(r"^fatal: ", "", problem.splitlines()[0] if problem else ""))
+    with tempfile.TemporaryFile() as complaints:
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, env=environment
+            )
+        except OSError as problem:
+            raise NotARepository(path=path.name, problem=problem.strerror or "git cannot be started") from None
+        with process:
+            assert process.stdout is not None
+            rest, cut = b"", end.encode()
+            while part := process.stdout.read(1 << 16):
+                *whole, rest = (rest + part).split(cut)
+                yield from (one.decode("utf-8", "replace") for one in whole)
+        if rest.strip():
+            yield rest.decode("utf-8", "replace")
+        if process.returncode:
+            complaints.seek(0)
+            said = complaints.read().decode("utf-8", "replace").strip().removeprefix("fatal: ")
+            raise NotARepository(path=path.name, problem=said.split("\n")[0])

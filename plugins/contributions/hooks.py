@@ -16,14 +16,14 @@ from .models import Contribution, Milestone, MilestoneReachedRow, Reward
 
 
 def story(session: Session, contribution_id: UUID) -> list[Stage]:
-    """Every stage that we and any enabled plugin know of, in the order of the workflow, then of time."""
-    told = _own_stages(session, contribution_id)
-    for _plugin, stages in collect(session, "contribution_stages", contribution_id=contribution_id):
-        told += stages
+    """Every stage that any enabled plugin knows of, in the order of the workflow, then of time."""
+    answers = collect(session, "contribution_stages", contribution_id=contribution_id)
+    told = [stage for _plugin, stages in answers for stage in stages]
     return sorted(told, key=lambda stage: (STAGES.index(stage.stage), stage.at))
 
 
-def _own_stages(session: Session, contribution_id: UUID) -> list[Stage]:
+@hookimpl
+def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     """Trigger, score, record, progress, and the reward that was asked for."""
     found = session.get(Contribution, contribution_id)
     if found is None:
@@ -33,7 +33,7 @@ def _own_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     stages = [
         Stage(
             at=found.occurred_at, stage="trigger", title=_("Reported"), icon="bolt",
-            detail=f"{found.type} · {found.source} · {found.event_key}",
+            detail=f"{found.type} · {found.source}",
         ),
         Stage(
             at=at, stage="score", title=_("Scored"), icon="calculator",
@@ -69,7 +69,9 @@ def member_panels(session: Session, actor: Actor, member_id: UUID) -> list[Panel
     progress = queries.progress_of(session, member_id)
     latest = queries.latest(session, member_id)
     template = "contributions/member_panel.html"
-    return [Panel(title=_("Contributions"), template=template, context={"progress": progress, "latest": latest}, order=10)]
+    return [
+        Panel(title=_("Contributions"), template=template, context={"progress": progress, "latest": latest}, order=10)
+    ]
 
 
 @hookimpl

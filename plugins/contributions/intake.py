@@ -1,4 +1,4 @@
-"""The one way in: check, lock, insert, limit, add up, reach milestones. One contribution and a thousand go the same way.
+"""The one way in, for one contribution and for a thousand: check, lock, insert, limit, add up, reach milestones.
 
 The members' locks come first and as a statement of their own, so that everything after them sees what the last
 holder wrote. The unique key (type, event_key) decides what is new.
@@ -89,9 +89,7 @@ class Person:
         return next((tier for since, tier in reversed(self.tiers) if since <= at), "free")
 
 
-_TIERS = text(
-    "SELECT member_id, since, tier FROM core_member_tier WHERE member_id = ANY(:ids) ORDER BY since"
-)
+_TIERS = text("SELECT member_id, since, tier FROM core_member_tier WHERE member_id = ANY(:ids) ORDER BY since")
 
 _INSERT = text("""
     INSERT INTO contributions_contribution
@@ -133,9 +131,7 @@ class Intake:
                 outcomes[position] = Outcome(line=row.line, outcome="invalid", error=problem)
         stored = self._insert(list(prepared.values()))
         refused = self._limit([values for values in prepared.values() if values["id"] in stored])
-        counted = [
-            values for values in prepared.values() if values["id"] in stored and values["id"] not in refused
-        ]
+        counted = [values for values in prepared.values() if values["id"] in stored and values["id"] not in refused]
         self._add_up(counted)
         firsts = self._firsts([values for values in prepared.values() if values["id"] not in stored])
         for position, values in prepared.items():

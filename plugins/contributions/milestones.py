@@ -17,9 +17,7 @@ from .models import MemberProgress, Milestone, MilestoneReachedRow, Reward
 Gains = Mapping[UUID, Sequence[tuple[UUID, int]]]
 
 
-def reach(
-    session: Session, actor: Actor, gains: Gains, points: Mapping[UUID, int], *, quiet: bool = False
-) -> None:
+def reach(session: Session, actor: Actor, gains: Gains, points: Mapping[UUID, int], *, quiet: bool = False) -> None:
     """Note the milestones that members reached just now, and publish each.
 
     ``gains``: by member, the contributions in the order they were recorded with their points; ``points``: the

@@ -96,9 +96,7 @@ class LimitSlot(Model):
     __tablename__ = "contributions_limit_slot"
     __table_args__ = (CheckConstraint("used >= 0", name="used"),)
 
-    member_id: Mapped[UUID] = mapped_column(
-        ForeignKey("core_member.id", ondelete="CASCADE"), primary_key=True
-    )
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), primary_key=True)
     type: Mapped[str] = mapped_column(
         String(80), ForeignKey("contributions_type.code", ondelete="CASCADE"), primary_key=True
     )
@@ -117,9 +115,7 @@ class MemberProgress(Model):
     __tablename__ = "contributions_progress"
     __table_args__ = (Index("ix_contributions_progress_rank", "points", "member_id"),)
 
-    member_id: Mapped[UUID] = mapped_column(
-        ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True
-    )
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True)
     points: Mapped[Amount] = mapped_column(default=0, server_default="0")
     count: Mapped[Count] = mapped_column(default=0, server_default="0")
     streak_current: Mapped[int] = mapped_column(default=0, server_default="0")
@@ -135,9 +131,7 @@ class TypeProgress(Model):
     __tablename__ = "contributions_type_progress"
     __table_args__ = (Index("ix_contributions_type_progress_count", "type", "count"),)
 
-    member_id: Mapped[UUID] = mapped_column(
-        ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True
-    )
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True)
     type: Mapped[str] = mapped_column(
         String(80), ForeignKey("contributions_type.code", ondelete="RESTRICT"), primary_key=True
     )
@@ -151,9 +145,7 @@ class MonthProgress(Model):
     __tablename__ = "contributions_month_progress"
     __table_args__ = (Index("ix_contributions_month_progress_rank", "month", "points", "member_id"),)
 
-    member_id: Mapped[UUID] = mapped_column(
-        ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True
-    )
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True)
     month: Mapped[date] = mapped_column(Date, primary_key=True)
     count: Mapped[Count]
     points: Mapped[Amount]
@@ -164,9 +156,7 @@ class DayProgress(Model):
 
     __tablename__ = "contributions_day_progress"
 
-    member_id: Mapped[UUID] = mapped_column(
-        ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True
-    )
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True)
     day: Mapped[date] = mapped_column(Date, primary_key=True)
     count: Mapped[Count]
     points: Mapped[Amount]
@@ -206,9 +196,7 @@ class MilestoneReachedRow(Model):
     id: Mapped[Id]
     member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"))
     milestone_id: Mapped[UUID] = mapped_column(
-        ForeignKey(
-            "contributions_milestone.id", ondelete="RESTRICT", name="fk_contributions_reached_milestone"
-        ),
+        ForeignKey("contributions_milestone.id", ondelete="RESTRICT", name="fk_contributions_reached_milestone"),
         index=True,
     )
     contribution_id: Mapped[UUID] = mapped_column(

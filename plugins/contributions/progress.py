@@ -80,7 +80,8 @@ _REBUILD = [
     f"DELETE FROM contributions_{name}"
     for name in ("progress", "type_progress", "month_progress", "day_progress")
 ] + [
-    f"WITH added AS (SELECT * FROM contributions_contribution WHERE state = 'counted') INSERT INTO {into} {_COLUMNS[key]}"
+    "WITH added AS (SELECT * FROM contributions_contribution WHERE state = 'counted') "
+    f"INSERT INTO {into} {_COLUMNS[key]}"
     for key, into in {
         "type": "contributions_type_progress (member_id, type, count, points)",
         "month": "contributions_month_progress (member_id, month, count, points)",

@@ -122,13 +122,12 @@ def leaderboard(
 def _rank_of(session: Session, points: Any, member_id: UUID) -> Rank | None:
     query = select(Member.display_name, points.c.points, points.c.count)
     query = query.join(Member, Member.id == points.c.member_id).where(points.c.member_id == member_id)
-    row = session.execute(query).first()
-    if row is None or not row.points:
+    found = session.execute(query).tuples().first()
+    if found is None or not found[1]:
         return None
-    above = session.scalar(select(func.count()).select_from(points).where(points.c.points > row.points)) or 0
-    return Rank(
-        rank=above + 1, member_id=member_id, name=row.display_name, points=int(row.points), count=int(row.count)
-    )
+    name, mine, count = found
+    above = session.scalar(select(func.count()).select_from(points).where(points.c.points > mine)) or 0
+    return Rank(rank=above + 1, member_id=member_id, name=name, points=int(mine), count=int(count))
 
 
 def _span(period: Period, at: datetime) -> tuple[datetime | None, datetime | None]:
@@ -193,9 +192,9 @@ def progress_of(session: Session, member_id: UUID) -> Progress | None:
 
 def contributions(
     *, member_id: UUID | None = None, type: str | None = None, state: str | None = None
-) -> Select[tuple[Contribution]]:
+) -> Select[Contribution]:
     """The query of contributions with their members; unsorted, for paging by NEWEST_FIRST."""
-    query: Select[tuple[Contribution]] = select(Contribution).options(joinedload(Contribution.member))
+    query: Select[Contribution] = select(Contribution).options(joinedload(Contribution.member))
     for column, value in ((Contribution.member_id, member_id), (Contribution.type, type), (Contribution.state, state)):
         if value is not None:
             query = query.where(column == value)
@@ -227,7 +226,7 @@ def by_day(session: Session, days: int = 90) -> list[tuple[date, int]]:
     start = datetime(first.year, first.month, first.day, tzinfo=UTC)
     day = func.date(func.timezone("UTC", Contribution.occurred_at))
     query = select(day, func.count()).where(Contribution.state == "counted", Contribution.occurred_at >= start)
-    counts = dict(session.execute(query.group_by(day)).tuples().all())
+    counts: dict[date, int] = dict(session.execute(query.group_by(day)).tuples().all())
     return [(one, counts.get(one, 0)) for one in (first + timedelta(days=n) for n in range(days))]
 
 

@@ -97,9 +97,7 @@ class OutcomeSchema(Schema):
     """What became of one line."""
 
     line = fields.Integer(required=True)
-    outcome = fields.String(
-        required=True, validate=validate.OneOf(("recorded", "duplicate", "rejected", "invalid"))
-    )
+    outcome = fields.String(required=True, validate=validate.OneOf(("recorded", "duplicate", "rejected", "invalid")))
     contribution_id = fields.UUID(allow_none=True)
     points = fields.Integer(required=True)
     code = fields.String(allow_none=True)

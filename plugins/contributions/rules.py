@@ -105,9 +105,7 @@ def check(values: Mapping[str, Any]) -> None:
         try:
             adapter.validate_python(values[name])
         except ValidationError as problem:
-            problems[name] = [
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in problem.errors()
-            ]
+            problems[name] = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in problem.errors()]
     windows = [one.get("per") for one in values.get("limits") or [] if isinstance(one, dict)]
     if "limits" not in problems and len(windows) != len(set(windows)):
         problems["limits"] = [_("Give each window once.")]
@@ -121,9 +119,7 @@ def check(values: Mapping[str, Any]) -> None:
 def score(rules: Rules, tier: str, details: Mapping[str, Any]) -> Score:
     """What a contribution is worth; a pure function of the rules, the tier of its time, and its details."""
     lines = [_line("Base", rules.base)]
-    lines += [
-        _line(f"Bonus: {one.label}", one.worth(rules.base)) for one in rules.bonus if one.applies(details)
-    ]
+    lines += [_line(f"Bonus: {one.label}", one.worth(rules.base)) for one in rules.bonus if one.applies(details)]
     multiplier = rules.tiers.get(tier, WHOLE)
     if multiplier != WHOLE:
         lines.append(_line(f"Tier {tier}", rules.base * (multiplier - WHOLE) // WHOLE))

@@ -80,9 +80,7 @@ def _publish_batch(
     session: Session, actor: Actor, rows: Sequence[NewContribution], outcomes: Sequence[Outcome]
 ) -> None:
     pairs = zip(rows, outcomes, strict=True)
-    recorded = [
-        (row, one.contribution_id) for row, one in pairs if one.outcome == "recorded" and one.contribution_id
-    ]
+    recorded = [(row, one.contribution_id) for row, one in pairs if one.outcome == "recorded" and one.contribution_id]
     if recorded:
         publish(
             session, actor,
@@ -117,9 +115,7 @@ def create_type(session: Session, actor: Actor, values: dict[str, Any]) -> Contr
     return row
 
 
-def update_type(
-    session: Session, actor: Actor, record: ContributionType, values: dict[str, Any]
-) -> ContributionType:
+def update_type(session: Session, actor: Actor, record: ContributionType, values: dict[str, Any]) -> ContributionType:
     """Change a type; its version goes up, and contributions recorded before keep theirs. Raises Invalid by field."""
     rules.check(values)
     for name, value in values.items():

@@ -15,6 +15,4 @@ class ContributionSettings(Settings):
         30, ge=0, le=36500,
         description=_("How old a contribution may be when it is reported, in days; imports may bring any age."),
     )  # fmt: skip
-    public_leaderboard: bool = Field(
-        False, description=_("Let everybody read the leaderboard without signing in.")
-    )
+    public_leaderboard: bool = Field(False, description=_("Let everybody read the leaderboard without signing in."))

@@ -126,9 +126,7 @@ def _sign_in(smtp: smtplib.SMTP, server: Server) -> None:
         smtp.starttls(context=ssl.create_default_context())
         smtp.ehlo()
     elif not server.implicit_tls and server.user and not server.local:
-        raise smtplib.SMTPNotSupportedError(
-            "The server offers no TLS, and a password is not sent without it."
-        )
+        raise smtplib.SMTPNotSupportedError("The server offers no TLS, and a password is not sent without it.")
     if server.user:
         smtp.login(server.user, server.password)
 

@@ -12,9 +12,7 @@ plugin = Plugin(
     "notifications",
     version="0.1.0",
     label=_("Notices"),
-    description=_(
-        "Tells members what happened to them: in-app, and by e-mail where a mail server is configured."
-    ),
+    description=_("Tells members what happened to them: in-app, and by e-mail where a mail server is configured."),
     icon="bell",
     requires={"contributions": ">=0.1", "badges": ">=0.1", "wallet": ">=0.1"},
     settings=NotificationSettings,
@@ -58,9 +56,7 @@ plugin = Plugin(
         Subscriber(event="contributions.milestone.reached", handler=handlers.tell_milestone, batch=50),
         Subscriber(event="wallet.reward.paid", handler=handlers.tell_reward, batch=50),
         # Eight SMTP steps of ten seconds each must fit into the lease, lest a colleague send the mail again.
-        Subscriber(
-            event=events.NotificationCreated, handler=handlers.send_mail, kind="external", lease_seconds=180
-        ),
+        Subscriber(event=events.NotificationCreated, handler=handlers.send_mail, kind="external", lease_seconds=180),
     ],
     rest=rest.rest,
     pages=admin.pages,

@@ -58,9 +58,7 @@ def shown(session: Session, rows: Iterable[Notification]) -> list[Notice]:
     return [Notice(row, known.get(row.kind, kinds.UNKNOWN)) for row in rows]
 
 
-def inbox_page(
-    session: Session, member_id: UUID, *, limit: int, cursor: str = "", unread: bool = False
-) -> Page:
+def inbox_page(session: Session, member_id: UUID, *, limit: int, cursor: str = "", unread: bool = False) -> Page:
     """A page of a member's notices, newest first. Raises Invalid for a cursor that is not from here."""
     query = select(Notification).where(Notification.member_id == member_id)
     if unread:
@@ -78,9 +76,5 @@ def unread_count(session: Session, member_id: UUID) -> int:
 def of_contribution(session: Session, contribution_id: UUID) -> list[Notice]:
     """Notices that a contribution led to, oldest first."""
     about = Notification.params["contribution_id"].astext == str(contribution_id)
-    rows = (
-        select(Notification)
-        .where(Notification.params.has_key("contribution_id"), about)
-        .order_by(Notification.id)
-    )
+    rows = select(Notification).where(Notification.params.has_key("contribution_id"), about).order_by(Notification.id)
     return shown(session, session.scalars(rows))

@@ -25,9 +25,7 @@ class NoticeSchema(Schema):
     subject = fields.String(required=True)
     body = fields.String(required=True)
     url = fields.String(required=True, metadata={"description": "Path it leads to, or empty."})
-    params = fields.Dict(
-        attribute="row.params", required=True, metadata={"description": "Ids and public names."}
-    )
+    params = fields.Dict(attribute="row.params", required=True, metadata={"description": "Ids and public names."})
     created_at = fields.Instant(required=True)
     read_at = fields.Instant(allow_none=True)
 

@@ -59,9 +59,7 @@ def mark_read(session: Session, actor: Actor, notification_id: UUID) -> Notifica
 def mark_all_read(session: Session, actor: Actor) -> int:
     """Mark all the actor's notices as read; returns how many were not."""
     unread = (Notification.member_id == actor.member_id, Notification.read_at.is_(None))
-    ids = session.scalars(
-        update(Notification).where(*unread).values(read_at=now()).returning(Notification.id)
-    )
+    ids = session.scalars(update(Notification).where(*unread).values(read_at=now()).returning(Notification.id))
     return len(ids.all())
 
 

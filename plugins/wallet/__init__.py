@@ -1,8 +1,9 @@
 """The ledger: accounts, transfers, rewards."""
 
 from .events import BalanceChanged, RewardPaid, RewardPending, WalletStateChanged
+from .queries import shown
 from .service import Receipt, issue, lock_accounts, open_account, open_accounts, reverse, transfer
-from .units import decimal, shown
+from .units import decimal
 
 __all__ = [
     "BalanceChanged", "Receipt", "RewardPaid", "RewardPending", "WalletStateChanged", "decimal", "issue",

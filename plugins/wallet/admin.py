@@ -43,7 +43,8 @@ def _ledger(session: Session, actor: Actor, **more: Any) -> Any:
     assets = queries.circulation(session)
     return render(
         "wallet/ledger.html", assets=assets, house=queries.house(session), decimal=decimal,
-        funds=[queries.reward_fund(session, row.asset) for row in assets], scales={row.asset: row.scale for row in assets},
+        funds=[queries.reward_fund(session, row.asset) for row in assets],
+        scales={row.asset: row.scale for row in assets},
         may_fund=actor.can("wallet:fund:create"), **{"results": None, "broken": 0, **more},
     )  # fmt: skip
 

@@ -12,7 +12,8 @@ from rich.table import Table
 from guildhall import Actor, DomainError
 
 from . import queries, service
-from .units import decimal, shown
+from .queries import shown
+from .units import decimal
 from .verify import labels
 from .verify import verify as prove
 

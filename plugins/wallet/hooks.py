@@ -10,7 +10,8 @@ from guildhall import Actor, Panel, _, hookimpl
 from plugins.contributions import Stage
 
 from . import queries
-from .units import decimal, shown
+from .queries import shown
+from .units import decimal
 
 
 @hookimpl
@@ -20,13 +21,14 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     for reward in queries.rewards_of(session, contribution_id):
         amount = shown(session, reward.amount, reward.asset)
         paid = reward.state == "paid"
+        record = f"transfer/show/{reward.transfer_id}" if paid else f"reward/show/{reward.id}"
         stages.append(
             Stage(
                 at=reward.paid_at if paid and reward.paid_at else reward.requested_at, stage="reward",
                 title=_("Reward paid") if paid else _("Reward waiting"),
                 detail=f"{amount} · {reward.reason}" + (f" · {reward.why}" if reward.why else ""),
                 state=reward.state, icon="coins",
-                url=f"/admin/wallet/transfer/show/{reward.transfer_id}" if paid else f"/admin/wallet/reward/show/{reward.id}",
+                url=f"/admin/wallet/{record}",
             )
         )  # fmt: skip
     return stages

@@ -10,6 +10,8 @@ from sqlalchemy.orm import mapped_column, relationship
 
 from guildhall import Amount, Count, CreatedAt, Id, Instant, Mapped, Member, MemberRef, Model, ShortText, choice
 
+from .units import decimal
+
 KINDS = ("fiat", "point", "credit", "token", "stable")
 STATES = ("active", "frozen", "closed")
 FLOORS = ("zero", "none")
@@ -64,6 +66,12 @@ class Account(Model):
     created_at: Mapped[CreatedAt]
 
     member: Mapped[Member | None] = relationship(viewonly=True, lazy="raise_on_sql")
+    unit: Mapped[Asset] = relationship(viewonly=True, lazy="joined", innerjoin=True)
+
+    @property
+    def balance(self) -> str:
+        """The balance with the asset's decimals, for lists."""
+        return decimal(self.posted, self.unit.scale)
 
 
 class Transfer(Model):
@@ -143,3 +151,9 @@ class Reward(Model):
     paid_at: Mapped[Instant | None]
 
     member: Mapped[Member] = relationship(viewonly=True, lazy="raise_on_sql")
+    unit: Mapped[Asset] = relationship(viewonly=True, lazy="joined", innerjoin=True)
+
+    @property
+    def sum(self) -> str:
+        """The amount with the asset's decimals, for lists."""
+        return decimal(self.amount, self.unit.scale)

@@ -22,11 +22,11 @@ plugin = Plugin(
             Account,
             icon="wallet",
             actions=("list", "show"),
-            columns=("member.display_name", "purpose", "asset", "posted", "held", "state", "moved_at"),
+            columns=("member.display_name", "purpose", "asset", "balance", "state", "moved_at"),
             filters=("asset", "purpose", "state", "member_id"),
             labels={
                 "member.display_name": _("Member"), "member_id": _("Member"), "posted": _("Balance"),
-                "version": _("Entries"), "moved_at": _("Last moved"), "label": _("Name"),
+                "balance": _("Balance"), "version": _("Entries"), "moved_at": _("Last moved"), "label": _("Name"),
             },
             help={
                 "posted": _("Sum of all entries, in the asset's smallest unit."),
@@ -59,13 +59,13 @@ plugin = Plugin(
             Reward,
             icon="gift",
             actions=("list", "show"),
-            columns=("requested_at", "member.display_name", "amount", "asset", "reason", "state", "why", "paid_at"),
+            columns=("requested_at", "member.display_name", "sum", "asset", "reason", "state", "why", "paid_at"),
             search=("reference",),
             filters=("state", "asset", "reason", "member_id"),
             owner="member_id",
             labels={
                 "member.display_name": _("Member"), "member_id": _("Member"), "requested_at": _("Requested"),
-                "paid_at": _("Paid"), "why": _("Waits for"), "transfer_id": _("Transfer"),
+                "sum": _("Amount"), "paid_at": _("Paid"), "why": _("Waits for"), "transfer_id": _("Transfer"),
             },
             help={
                 "why": _("FUND_SHORT: the reward fund must be filled; WALLET_CLOSED: the member's wallet is closed."),
@@ -107,7 +107,7 @@ plugin = Plugin(
     rest=rest.rest,
     pages=admin.pages,
     menu=[
-        MenuItem(label=_("Ledger"), url="/admin/wallet/ledger", icon="scale", permission="wallet:account:list", order=10)
+        MenuItem(label=_("Ledger"), url=admin.LEDGER, icon="scale", permission="wallet:account:list", order=10),
     ],
     widgets=admin.WIDGETS,
     commands=[commands.wallet, commands.ledger],

@@ -18,6 +18,12 @@ from .models import Account, Asset, Entry, Reward, Transfer
 from .units import decimal
 
 
+def shown(session: Session, amount: int, asset: str) -> str:
+    """``amount`` smallest units with the asset's decimals and code: ``12.50 USD``."""
+    scale = session.scalar(select(Asset.scale).where(Asset.code == asset)) or 0
+    return f"{decimal(amount, scale)} {asset}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
     """An account with what it holds, in the asset's smallest unit; ``available`` is what is not held back."""
@@ -110,7 +116,7 @@ class RewardFund:
         return max(0, self.owed - self.balance)
 
 
-def _balances() -> Select[Any]:
+def _balances() -> Select[*tuple[Any, ...]]:
     return (
         select(
             Account.id, Account.asset, Asset.scale, Account.purpose, Account.label, Account.member_id,
@@ -142,7 +148,7 @@ def house(session: Session) -> list[Balance]:
     return [Balance(**row) for row in session.execute(query).mappings()]
 
 
-def _lines(account_id: UUID) -> Select[Any]:
+def _lines(account_id: UUID) -> Select[*tuple[Any, ...]]:
     """An account's entries; the counterpart is the other account of the transfer, the largest where there are many."""
     other, owner = aliased(Entry), aliased(Account)
     counterpart = (

@@ -19,7 +19,9 @@ rest = RestBlueprint("wallet")
 class AccountSchema(Schema):
     id = fields.UUID(required=True)
     asset = fields.String(required=True)
-    scale = fields.Integer(required=True, metadata={"description": "Decimals: one is 10 to the power of this in units."})
+    scale = fields.Integer(
+        required=True, metadata={"description": "Decimals: one is 10 to the power of this in units."}
+    )
     purpose = fields.String(required=True)
     label = fields.String(required=True)
     state = fields.String(required=True, metadata={"enum": ["active", "frozen", "closed"]})

@@ -28,5 +28,5 @@ def seed(session: Session, actor: Actor) -> None:
     """Insert what is missing; an admin's changes stay."""
     rows = [{"code": code, "name": name, "kind": kind, "scale": scale} for code, name, kind, scale in ASSETS]
     session.execute(insert(Asset).values(rows).on_conflict_do_nothing())
-    open_account(session, asset="POINTS", purpose="issuance", label="Issuance")
-    open_account(session, asset="POINTS", purpose="rewards", label="Reward fund")
+    open_account(session, asset="POINTS", purpose="issuance")
+    open_account(session, asset="POINTS", purpose="rewards")

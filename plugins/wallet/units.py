@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from . import errors
-from .models import Asset
 
 
 def decimal(amount: int, scale: int) -> str:
@@ -24,9 +21,3 @@ def units(text: str, scale: int) -> int:
     if match is None or len(fraction) > scale:
         raise errors.AmountUnreadable(scale=scale)
     return int(match[1] + fraction.ljust(scale, "0"))
-
-
-def shown(session: Session, amount: int, asset: str) -> str:
-    """``amount`` smallest units with the asset's decimals and code: ``12.50 USD``."""
-    scale = session.scalar(select(Asset.scale).where(Asset.code == asset)) or 0
-    return f"{decimal(amount, scale)} {asset}"

@@ -11,9 +11,10 @@ depends_on = None
 
 # A field of an entry's canonical bytes: length-prefixed, so that no two entries share them.
 PART = """
-CREATE FUNCTION wallet_part(field text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
-    SELECT coalesce(octet_length(field) || ':' || field || '|', '-|')
-$$
+CREATE FUNCTION wallet_part(field text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RETURN coalesce(octet_length(field) || ':' || field || '|', '-|');
+END $$
 """
 
 # The formula of plugins/wallet/chain.py, version 1.

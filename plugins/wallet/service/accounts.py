@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -15,9 +15,10 @@ from guildhall import Actor, DomainError, Member, audit, new_id, publish
 from .. import errors
 from ..events import WalletStateChanged
 from ..models import Account, Asset
-from ..units import shown
+from ..queries import shown
 
 LONGEST_REASON = 400
+LABELS = {"issuance": "Issuance", "rewards": "Reward fund", "revenue": "Revenue"}
 Key = tuple[str, str, UUID | None]  # asset, purpose, member
 
 _LOCK = text("SELECT id FROM wallet_account WHERE id = ANY(:ids) ORDER BY rank, id FOR NO KEY UPDATE")
@@ -38,9 +39,7 @@ def open_account(
     return open_accounts(session, [(asset, purpose, member_id)], label=label)[asset, purpose, member_id]
 
 
-def open_accounts(
-    session: Session, wanted: Sequence[Key], *, label: str = ""
-) -> dict[Key, UUID]:
+def open_accounts(session: Session, wanted: Sequence[Key], *, label: str = "") -> dict[Key, UUID]:
     """As ``open_account`` for many (asset, purpose, member)."""
     found = _accounts(session, wanted)
     missing = sorted({key for key in wanted if key not in found}, key=str)
@@ -48,8 +47,10 @@ def open_accounts(
         # Sorted, so that two transactions that open the same accounts do not wait for each other.
         rows = [
             {
-                "id": new_id(), "asset": asset, "purpose": purpose, "member_id": member, "label": label,
-                "floor": "none" if purpose == "issuance" else "zero", "rank": 0 if member else 2 if purpose == "issuance" else 1,
+                "id": new_id(), "asset": asset, "purpose": purpose, "member_id": member,
+                "label": label or ("" if member else LABELS.get(purpose, "")),
+                "floor": "none" if purpose == "issuance" else "zero",
+                "rank": 0 if member else 2 if purpose == "issuance" else 1,
             }
             for asset, purpose, member in missing
         ]  # fmt: skip
@@ -62,15 +63,12 @@ def open_accounts(
     return found
 
 
-def _accounts(
-    session: Session, wanted: Sequence[Key]
-) -> dict[Key, UUID]:
+def _accounts(session: Session, wanted: Sequence[Key]) -> dict[Key, UUID]:
     members = {member for _asset, _purpose, member in wanted}
-    owners = Account.member_id.in_([member for member in members if member])
-    if None in members:
-        owners = owners | Account.member_id.is_(None)
+    owned = Account.member_id.in_([member for member in members if member])
     query = select(Account.asset, Account.purpose, Account.member_id, Account.id).where(
-        owners, Account.asset.in_({asset for asset, _purpose, _member in wanted})
+        or_(owned, Account.member_id.is_(None)) if None in members else owned,
+        Account.asset.in_({asset for asset, _purpose, _member in wanted}),
     )
     keys = set(wanted)
     return {key: row.id for row in session.execute(query) if (key := (row.asset, row.purpose, row.member_id)) in keys}

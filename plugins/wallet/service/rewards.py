@@ -100,8 +100,8 @@ def fund_rewards(
 
     Raises UnknownAsset, AmountNotPositive, ReasonRefused.
     """
-    fund = open_account(session, asset=asset, purpose="rewards", label="Reward fund")
-    issuance = open_account(session, asset=asset, purpose="issuance", label="Issuance")
+    fund = open_account(session, asset=asset, purpose="rewards")
+    issuance = open_account(session, asset=asset, purpose="issuance")
     claimed = _claim(session, [asset], AT_ONCE)
     accounts = _accounts(session, claimed)
     lock_accounts(session, [fund, issuance, *accounts.values()])
@@ -119,7 +119,9 @@ def _claim(session: Session, assets: Iterable[str], most: int) -> list[Reward]:
     for asset in sorted(set(assets)):
         waiting = select(Reward).where(Reward.state == "pending", Reward.asset == asset, Reward.why != WALLET_CLOSED)
         oldest = waiting.order_by(Reward.requested_at, Reward.id).limit(most)
-        claimed += session.scalars(oldest.with_for_update(skip_locked=True), execution_options={"populate_existing": True})
+        claimed += session.scalars(
+            oldest.with_for_update(skip_locked=True, of=Reward), execution_options={"populate_existing": True}
+        )
     return claimed
 
 
@@ -169,5 +171,3 @@ def assets_waiting(session: Session) -> list[str]:
     funded = select(Account.asset).where(Account.purpose == "rewards", Account.posted > Account.held)
     query = select(Reward.asset).distinct().where(Reward.state == "pending", Reward.asset.in_(funded))
     return sorted(session.scalars(query))
-
-

@@ -14,7 +14,7 @@ from guildhall import Actor, DomainError, Event, new_id, now, publish
 from .. import errors
 from ..events import BalanceChanged
 from ..models import Account
-from ..units import shown
+from ..queries import shown
 from .accounts import LONGEST_REASON, open_account, open_accounts, require_reason
 
 BIGGEST = 10**38
@@ -55,8 +55,8 @@ def transfer(
 
     ``reference`` is unique for all time: the same transfer again moves nothing and returns the first receipt.
     A transaction with several transfers calls ``lock_accounts`` for all of them first. Raises AmountNotPositive,
-    SameAccount, ReasonRefused, UnknownAccount, AssetMismatch, InsufficientFunds, WalletFrozen, WalletClosed, ReferenceTaken (the
-    reference is of a different transfer), AlreadyReversed.
+    SameAccount, ReasonRefused, UnknownAccount, AssetMismatch, InsufficientFunds, WalletFrozen, WalletClosed,
+    ReferenceTaken (the reference is of a different transfer), AlreadyReversed.
     """
     receipt, events = post(
         session, actor, source=source, destination=destination, amount=amount, kind=kind, asset=asset, reason=reason,
@@ -112,9 +112,7 @@ def _refusal(
             return errors.UnknownAccount()
         case "asset_mismatch":
             wanted = asset or row["source_asset"]
-            return errors.AssetMismatch(
-                asset=wanted, source=row["source_asset"], destination=row["destination_asset"]
-            )
+            return errors.AssetMismatch(asset=wanted, source=row["source_asset"], destination=row["destination_asset"])
         case "closed":
             return errors.WalletClosed(needed=units(amount))
         case "frozen":
@@ -129,7 +127,7 @@ def _refusal(
 
 
 def reverse(session: Session, actor: Actor, *, transfer_id: UUID, reason: str) -> Receipt:
-    """Move a transfer's amount back, once. Raises UnknownAccount, ReasonRefused, AlreadyReversed and as ``transfer``."""
+    """Move a transfer's amount back, once. Raises ReasonRefused, AlreadyReversed, and as ``transfer``."""
     require_reason(reason)
     legs = session.execute(_LEGS, {"id": transfer_id}).all()
     if len(legs) != 2:
@@ -141,9 +139,7 @@ def reverse(session: Session, actor: Actor, *, transfer_id: UUID, reason: str) -
     )  # fmt: skip
 
 
-def pay_member(
-    session: Session, actor: Actor, *, to_member: UUID, amount: int, asset: str, note: str = ""
-) -> Receipt:
+def pay_member(session: Session, actor: Actor, *, to_member: UUID, amount: int, asset: str, note: str = "") -> Receipt:
     """Pay another member from the actor's own wallet. Raises as ``transfer``, NoWallet, UnknownAsset, UnknownMember."""
     if actor.member_id is None:
         raise errors.NoWallet()

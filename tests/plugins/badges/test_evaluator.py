@@ -153,7 +153,9 @@ def test_a_batch_is_quiet_and_the_last_contribution_stands_for_it(session: Sessi
     [member_id, other] = add_people(session, 2)
     at = now() - timedelta(hours=1)
     rows = [
-        contributions.NewContribution(member_id=one, type="git.commit", event_key=f"{one}:{n}", occurred_at=at + timedelta(seconds=n))
+        contributions.NewContribution(
+            member_id=one, type="git.commit", event_key=f"{one}:{n}", occurred_at=at + timedelta(seconds=n)
+        )
         for n in range(10)
         for one in (member_id, other)
     ]  # fmt: skip

@@ -10,13 +10,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-import core.fab.tables  # members refer to the account table
 from core.platform import Platform
 from guildhall import Actor, Member, new_id
 from plugins.contributions.verify import verify
 
 TABLES = {
-    "contributions_contribution": "member_id, type, event_key, points, state, reason, breakdown, occurred_at, local_day",
+    "contributions_contribution": "member_id, type, event_key, points, state, reason, breakdown, local_day",
     "contributions_progress": "*",
     "contributions_type_progress": "*",
     "contributions_month_progress": "*",

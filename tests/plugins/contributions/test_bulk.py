@@ -107,7 +107,9 @@ def test_the_order_of_arrival_does_not_matter(session: Session, system: Actor) -
 def test_one_batch_event_for_each_thousand_that_count(session: Session, system: Actor) -> None:
     ada, bob = add_people(session, 2)
     limit(session, "git.release", ("ever", 0))
-    rows = [NewContribution(line=n, member_id=(ada, bob)[n % 2], type="git.commit", event_key=f"k{n}") for n in range(1500)]
+    rows = [
+        NewContribution(line=n, member_id=(ada, bob)[n % 2], type="git.commit", event_key=f"k{n}") for n in range(1500)
+    ]
     rows.append(NewContribution(line=1500, member_id=ada, type="git.release", event_key="r"))
     outcomes = service.record_many(session, system, rows)
     assert [one.outcome for one in outcomes] == ["recorded"] * 1500 + ["rejected"]

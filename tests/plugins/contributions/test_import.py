@@ -22,7 +22,7 @@ from guildhall import Actor, Member
 from plugins.contributions import history, importing
 from plugins.contributions.commands import group
 from plugins.contributions.errors import InvalidEvent, NotARepository
-from plugins.contributions.history import BadLine, Line, Masked, csv_lines, fixed_zone, git_lines
+from plugins.contributions.history import Line, Masked, csv_lines, fixed_zone, git_lines
 from plugins.contributions.models import Contribution, MemberProgress
 
 from .conftest import findings, picture
@@ -51,7 +51,11 @@ def repository(tmp_path: Path) -> Path:
     """Two commits by Ada, one by a handle on a branch, a merge, an annotated and a light tag."""
     folder = tmp_path / "engine"
     folder.mkdir()
-    bob = {"GIT_AUTHOR_NAME": "bob", "GIT_AUTHOR_EMAIL": "bob@example.org", "GIT_AUTHOR_DATE": "2024-05-03T01:00:00-07:00"}
+    bob = {
+        "GIT_AUTHOR_NAME": "bob",
+        "GIT_AUTHOR_EMAIL": "bob@example.org",
+        "GIT_AUTHOR_DATE": "2024-05-03T01:00:00-07:00",
+    }
     git(folder, "init", "-b", "main")
     git(folder, "commit", "--allow-empty", "-m", "One")
     git(folder, "tag", "v1")
@@ -64,9 +68,7 @@ def repository(tmp_path: Path) -> Path:
     return folder
 
 
-def test_good_lines_are_all_kept_and_bad_ones_told_by_number(
-    platform: Platform, system: Actor, tmp_path: Path
-) -> None:
+def test_good_lines_are_all_kept_and_bad_ones_told_by_number(platform: Platform, system: Actor, tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     lines = [
         b"a,ada,2024-05-01T09:00:00+02:00,git.commit",
@@ -220,7 +222,8 @@ def test_a_commit_with_a_date_that_is_none_costs_only_itself(repository: Path) -
     )  # fmt: skip
     git(repository, "update-ref", "refs/heads/main", bad.stdout.strip())
     lines = list(git_lines(repository, "x", MASKED))
-    assert sum(isinstance(line, Line) for line in lines) >= 1
+    assert [type(line) for line in lines] == [BadLine, Line, Line]
+    assert bad.stdout[:12] in lines[0].error.message
 
 
 def test_the_import_goes_on_after_it_was_stopped(platform: Platform, system: Actor, tmp_path: Path) -> None:
@@ -246,7 +249,9 @@ def test_the_import_goes_on_after_it_was_stopped(platform: Platform, system: Act
         assert findings(session) == []
 
 
-def test_the_commands_import_verify_and_recalculate(platform: Platform, system: Actor, repository: Path, tmp_path: Path) -> None:
+def test_the_commands_import_verify_and_recalculate(
+    platform: Platform, system: Actor, repository: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "history.csv"
     path.write_text(HEADER + "a,ada,2024-05-01T09:00:00+02:00,git.commit\nb,ada,never,git.commit\n")
 

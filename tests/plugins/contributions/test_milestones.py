@@ -20,9 +20,7 @@ from .conftest import add_people
 
 
 def wins(session: Session, actor: Actor, member_id: UUID, *keys: str) -> list[UUID]:
-    return [
-        service.record(session, actor, member_id=member_id, type="challenge.win", event_key=key).id for key in keys
-    ]
+    return [service.record(session, actor, member_id=member_id, type="challenge.win", event_key=key).id for key in keys]
 
 
 def published(session: Session, name: str) -> list[dict[str, object]]:
@@ -34,7 +32,9 @@ def test_the_contribution_that_reaches_it_is_noted(session: Session, system: Act
     [ada] = add_people(session)
     service.record(session, system, member_id=ada, type="profile.complete")
     first, *_rest = made = wins(session, system, ada, *"abcde")
-    reached = select(Milestone.threshold, MilestoneReachedRow.contribution_id).join(Milestone).order_by(Milestone.threshold)
+    reached = (
+        select(Milestone.threshold, MilestoneReachedRow.contribution_id).join(Milestone).order_by(Milestone.threshold)
+    )
     assert session.execute(reached).tuples().all() == [(100, first), (500, made[-1])]
     events = published(session, "milestone.reached")
     assert [(event["threshold"], event["quiet"]) for event in events] == [(100, False), (500, False)]

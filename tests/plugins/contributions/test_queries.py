@@ -103,7 +103,14 @@ def test_a_contribution_tells_its_story_in_the_order_of_the_workflow(session: Se
     [ada] = add_people(session)
     [made] = give(session, system, ada, NOW, code="challenge.win")
     service.request_reward(
-        session, system, member_id=ada, amount=10, asset="POINTS", reason="milestone", reference="r", contribution_id=made
+        session,
+        system,
+        member_id=ada,
+        amount=10,
+        asset="POINTS",
+        reason="milestone",
+        reference="r",
+        contribution_id=made,
     )
     told = hooks.story(session, made)
     assert [stage.stage for stage in told] == ["trigger", "score", "record", "progress", "progress", "reward"]

@@ -143,7 +143,9 @@ def test_what_is_quiet_never_mails(mailing: Platform, post_office: PostOffice, j
     assert (post_office.connections, delivery(mailing).state) == (0, "done")
 
 
-@pytest.mark.parametrize("member", [{"email": None}, {"status": "suspended"}, {"status": "closed"}])
+@pytest.mark.parametrize(
+    "member", [{"email": None}, {"email": "a@demo.invalid"}, {"status": "suspended"}, {"status": "closed"}]
+)
 def test_nobody_without_address_or_active_account_is_mailed(
     mailing: Platform, post_office: PostOffice, join: Join, member: dict[str, str | None]
 ) -> None:

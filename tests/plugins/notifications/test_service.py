@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.db import migrate
 from core.events.models import EventRow
 from core.platform import Platform
 from guildhall import Actor, Invalid, NotFound, new_id
@@ -137,3 +138,7 @@ def test_texts_are_filled_and_nothing_in_them_runs() -> None:
 def test_a_notice_of_a_plugin_that_is_off_says_so(session: Session, member: UUID) -> None:
     row = Notification(member_id=member, kind="gone", params={}, reference="gone")
     assert queries.shown(session, [row])[0].subject == UNKNOWN.subject
+
+
+def test_the_migration_agrees_with_the_model(platform: Platform) -> None:
+    assert migrate.differences(platform.database.url, platform.branches, "notifications") == []

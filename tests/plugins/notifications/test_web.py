@@ -57,7 +57,7 @@ def test_what_is_not_mine_is_not_there(me: Any, clients: Any, platform: Platform
     assert me.get(f"{API}/unread").json["data"] == {"unread": 1}
 
 
-@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 201}, {"cursor": "x"}, {"unread": "maybe"}, {"what": "1"}])
+@pytest.mark.parametrize("query", [{"cursor": "x"}, {"unread": "maybe"}])
 def test_a_query_that_makes_no_sense_is_refused(me: Any, query: dict[str, Any]) -> None:
     answer = me.get(API, query_string=query)
     assert (answer.status_code, answer.json["error"]["code"]) == (422, "INVALID")

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-import core.fab.tables  # members refer to the account table
 from core.actor import Actor
 from core.ids import new_id
 from core.members.models import Member

@@ -112,7 +112,5 @@ def test_a_transfer_is_reversed_once_by_16_threads(platform):
 def test_a_wallet_opened_by_16_threads_is_one(platform):
     with platform.unit_of_work(SYSTEM) as session:
         member = new_member(session)
-    results = at_once(
-        platform, 16, lambda session, _: service.open_account(session, asset="POINTS", member_id=member)
-    )
+    results = at_once(platform, 16, lambda session, _: service.open_account(session, asset="POINTS", member_id=member))
     assert len(set(results)) == 1

@@ -156,7 +156,9 @@ def test_a_bad_request_fails_alone_and_is_not_lost(platform, member):
     ask(platform, request(member), request(member, asset="GOLD"), request(member))
     assert holds(platform, member) == 20
     with platform.unit_of_work() as session:
-        waiting = "core_delivery WHERE subscriber = 'wallet.pay_reward' AND state = 'pending' AND last_error LIKE '%GOLD%'"
+        waiting = (
+            "core_delivery WHERE subscriber = 'wallet.pay_reward' AND state = 'pending' AND last_error LIKE '%GOLD%'"
+        )
         assert count(session, waiting) == 1
 
 

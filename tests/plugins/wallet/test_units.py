@@ -12,7 +12,14 @@ from plugins.wallet.units import decimal, units
 
 @pytest.mark.parametrize(
     ("amount", "scale", "text"),
-    [(1250, 2, "12.50"), (5, 2, "0.05"), (-5, 2, "-0.05"), (0, 0, "0"), (1234567, 0, "1,234,567"), (1, 18, "0." + "0" * 17 + "1")],
+    [
+        (1250, 2, "12.50"),
+        (5, 2, "0.05"),
+        (-5, 2, "-0.05"),
+        (0, 0, "0"),
+        (1234567, 0, "1,234,567"),
+        (1, 18, "0." + "0" * 17 + "1"),
+    ],
 )
 def test_an_amount_is_shown_with_its_decimals(amount, scale, text):
     assert decimal(amount, scale) == text

@@ -269,7 +269,7 @@ document.addEventListener("htmx:config:request", (event) => {
   const request = event.detail.ctx?.request;
   if (request) request.headers["X-CSRFToken"] = document.querySelector('meta[name="csrf-token"]').content;
 });
-document.addEventListener("htmx:after:swap", () => enhance(body));
+document.addEventListener("htmx:after:swap", (event) => enhance(event.target instanceof Element ? event.target : body));
 
 paint();
 enhance(body);

@@ -1,0 +1,66 @@
+"""``python -m bench [NAME …]``: measure, print a table, write ``var/bench.json``.
+
+Without names everything is measured, in under four minutes on two cores. ``SCALE=full`` takes pgbench's scale 50.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.cluster import Cluster, cluster
+from bench.figures import Figure, doubt, probe, table, write
+from core import logs
+
+SUBJECTS = ("imports", "contributions", "deliveries", "ledger", "startup", "pages")
+RESULT = Path(__file__).resolve().parent.parent / "var" / "bench.json"
+console = Console()
+
+
+def main(names: list[str]) -> None:
+    if unknown := set(names) - set(SUBJECTS):
+        raise SystemExit(f"There is no bench called {', '.join(sorted(unknown))}; choose from {', '.join(SUBJECTS)}.")
+    logs.configure("WARNING", process="bench")
+    began = time.perf_counter()
+    figures: list[Figure] = []
+    notes: list[str] = []
+    with cluster() as made:
+        for name in names or SUBJECTS:
+            console.print(f"{name} …")
+            figures += _measured(made, name, notes)
+    console.print(table(figures))
+    for note in notes:
+        console.print(f"- {note}", highlight=False)
+    load = " ".join(f"{value:.1f}" for value in os.getloadavg())
+    console.print(
+        f"- {os.cpu_count()} cores, load {load} at the end, {time.perf_counter() - began:.0f} s in all. Take ±30 % as noise"
+        " for values, less for ratios of pairs.",
+        highlight=False,
+    )
+    write(RESULT, figures)
+    console.print(f"Written to {RESULT.relative_to(Path.cwd()) if RESULT.is_relative_to(Path.cwd()) else RESULT}.")
+
+
+def _measured(made: Cluster, name: str, notes: list[str]) -> list[Figure]:
+    """A subject's figures; without a verdict when it commits and the disk cannot be trusted."""
+    subject = importlib.import_module(f"bench.{name}")
+    if not subject.DISK:
+        return list(subject.measure(made, notes))
+    before = probe(made.data)
+    figures: list[Figure] = subject.measure(made, notes)
+    after = probe(made.data)
+    if why := doubt(before, after):
+        notes.append(f"{name}: not measured, {why}.")
+        figures = [one.not_measured() for one in figures]
+    for when, rate in (("before", before), ("after", after)):
+        figures.append(Figure(figure=f"disk {when} {name}", value=rate, unit="fdatasync/s"))
+    return figures
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

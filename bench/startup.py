@@ -1,0 +1,116 @@
+"""How long our own modules take to import above what they depend on, and a second `guildhall run` to its first page."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from bench.cluster import Cluster, scratch
+from bench.figures import ROUNDS, Figure
+
+DISK = False
+ROOT = Path(__file__).resolve().parent.parent
+IMPORT_LIMIT, PAGE_LIMIT = 0.5, 5.0  # s
+PATIENCE = 90  # seconds
+# Everything that a web process imports before it serves.
+OWN = """
+import json, sys, time
+began = time.perf_counter()
+import app
+import core.admin.account, core.admin.shell, core.admin.site, core.fab.wall, core.gateway.headers, core.rest.openapi
+from config import Config
+from core.loader import load
+from core.manifest import core as manifest
+registry, found = load(Config(secret_key="x"), manifest)
+seconds = time.perf_counter() - began
+assert all(one.plugin for one in found), found
+ours = {"__main__", "app", "config", "core", "guildhall", "plugins"}
+print(json.dumps([seconds, [name for name in sys.modules if name.split(".")[0] not in ours]]))
+"""
+THEIRS = """
+import contextlib, importlib, json, sys, time
+names = json.load(sys.stdin)
+began = time.perf_counter()
+for name in names:
+    with contextlib.suppress(ImportError):
+        importlib.import_module(name)
+print(time.perf_counter() - began)
+"""
+
+
+def measure(cluster: Cluster, notes: list[str]) -> list[Figure]:
+    above, whole = _imports()
+    notes.append(f"startup: the whole import takes {whole:.2f} s, dependencies included; files in the page cache.")
+    return [
+        Figure(figure="own import time", value=above, unit="s", limit=IMPORT_LIMIT, target=1, at_most=True),
+        Figure(
+            figure="second `guildhall run` to its first page", value=_second_run(), unit="s", limit=PAGE_LIMIT,
+            target=1, at_most=True,
+        ),
+    ]  # fmt: skip
+
+
+def _imports() -> tuple[float, float]:
+    """Seconds above the dependencies, and altogether; medians of interleaved pairs, each in a fresh process."""
+    _python(OWN)  # compiles what is not compiled yet
+    above, whole = [], []
+    for _ in range(ROUNDS):
+        seconds, names = json.loads(_python(OWN))
+        whole.append(seconds)
+        above.append(seconds - float(_python(THEIRS, json.dumps(names))))
+    return statistics.median(above), statistics.median(whole)
+
+
+def _environment(**more: str) -> dict[str, str]:
+    return {**{key: value for key, value in os.environ.items() if not key.startswith("GUILDHALL_")}, **more}
+
+
+def _python(code: str, given: str = "") -> str:
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, cwd=ROOT, env=_environment(), check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return done.stdout
+
+
+def _second_run() -> float:
+    with scratch() as home:
+        _run(home)
+        return _run(home)
+
+
+def _run(home: Path) -> float:
+    """Seconds from the command to the sign-in page."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = _environment(GUILDHALL_HOME=str(home), GUILDHALL_PORT=str(port), GUILDHALL_DEMO="false")
+    with (home / "run.log").open("ab") as log:
+        began = time.perf_counter()
+        process = subprocess.Popen([sys.executable, "-m", "app", "run"], cwd=ROOT, env=env, stdout=log, stderr=log)
+        try:
+            while not _answers(f"http://127.0.0.1:{port}/login"):
+                if process.poll() is not None or time.perf_counter() - began > PATIENCE:
+                    raise RuntimeError(f"`guildhall run` shows no page: {(home / 'run.log').read_text()[-2000:]}")
+                time.sleep(0.02)
+            return time.perf_counter() - began
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False

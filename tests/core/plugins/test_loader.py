@@ -1,0 +1,389 @@
+"""Whatever is wrong with a plugin, the platform boots, the others are enabled, and the reason is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, text
+
+from core.lifecycle import PluginRow
+from core.members.models import Member
+from core.platform import Platform
+from core.plugin import Permission, Plugin
+from guildhall import new_id
+
+BUNDLED = {"badges", "contributions", "notifications", "suggestions", "wallet"}
+MODEL = """
+class Thing(Model):
+    __tablename__ = "{table}"
+    id: Mapped[Id]
+    {column}: Mapped[ShortText]
+"""
+EVENT = """
+class Happened(Event):
+    event_name = "{name}"
+"""
+TWO_HANDLERS = """
+def react(session, actor, event): ...
+first = react
+def react(session, actor, event): ...
+"""
+FAILURES = {
+    "raises at import": ("raise RuntimeError('no luck today')", "RuntimeError: no luck today"),
+    "leaves at import": ("raise SystemExit(3)", "SystemExit: 3"),
+    "does not parse": ("def (", "SyntaxError: invalid syntax (plugin.py, line 1)"),
+    "no manifest": ("x = 1", "plugin.py has no manifest: an object `plugin` of type Plugin"),
+    "manifest of another type": ("plugin = {'name': 'odd'}", "plugin.py has no manifest"),
+    "wrong name": (
+        "from guildhall import Plugin\nplugin = Plugin('other', version='1', label='')",
+        "the folder is called odd, the manifest other",
+    ),
+    "requirements that are no mapping": (
+        "from guildhall import Plugin\nplugin = Plugin('odd', version='1', label='', requires=['wallet'])",
+        "requires maps a plugin's name to its versions",
+    ),
+}
+DECLARATIONS = {
+    "permission of another plugin": (
+        "",
+        "permissions=[Permission('wallet:thing:show', '')]",
+        "the permission wallet:thing:show must read odd:<resource>:<action>",
+    ),
+    "permission in two parts": (
+        "",
+        "permissions=[Permission('odd:thing', '')]",
+        "the permission odd:thing must read odd:<resource>:<action>",
+    ),
+    "permission declared twice": (
+        "",
+        "permissions=[Permission('odd:thing:show', '')] * 2",
+        "the permission odd:thing:show is declared twice",
+    ),
+    "permission that a resource declares already": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing)], permissions=[Permission('odd:thing:show', '')]",
+        "the permission odd:thing:show is declared twice",
+    ),
+    "event declared twice": (
+        EVENT.format(name="odd.thing.happened"),
+        "events=[Happened, Happened]",
+        "the event odd.thing.happened is declared twice",
+    ),
+    "event of another plugin": (
+        EVENT.format(name="wallet.thing.happened"),
+        "events=[Happened]",
+        "the event wallet.thing.happened must read odd.<thing>.<past verb>",
+    ),
+    "event in two parts": (
+        EVENT.format(name="odd.happened"),
+        "events=[Happened]",
+        "the event odd.happened must read odd.<thing>.<past verb>",
+    ),
+    "event without a name": ("class Happened(Event): ...", "events=[Happened]", "event_name"),
+    "two subscribers of one name": (
+        TWO_HANDLERS,
+        "subscribers=[Subscriber(event='core.member.registered', handler=one) for one in (first, react)]",
+        "two subscribers are called react",
+    ),
+    "external subscriber in batches": (
+        "def call(unit_of_work, actor, event): ...",
+        "subscribers=[Subscriber(event='core.member.registered', handler=call, kind='external', batch=5)]",
+        "the external subscriber call takes one event at a time",
+    ),
+    "two jobs of one name": (
+        "",
+        "jobs=[Job(name='sweep', label='', run=print)] * 2",
+        "two jobs are called sweep",
+    ),
+    "schedule of an unknown job": (
+        "",
+        "schedules=[Schedule(name='nightly', job='sweep', every=timedelta(days=1))]",
+        "the schedule nightly runs the unknown job sweep",
+    ),
+    "reserved column": (
+        MODEL.format(table="odd_thing", column="data"),
+        "resources=[Resource(Thing)]",
+        "odd.thing: the column name data is reserved",
+    ),
+    "reserved column in a table without a resource": (
+        MODEL.format(table="odd_thing", column="errors"),
+        "",
+        "odd_thing: the column name errors is reserved",
+    ),
+    "table of another plugin": (
+        MODEL.format(table="wallet_thing", column="title"),
+        "resources=[Resource(Thing)]",
+        "the table wallet_thing must begin with odd_",
+    ),
+    "the same resource twice": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing), Resource(Thing)]",
+        "two resources are called odd.thing",
+    ),
+    "resource with an unknown action": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing, actions=('list', 'fly'))]",
+        "odd.thing has the unknown action fly",
+    ),
+    "resource with an unknown column": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing, search=('name',))]",
+        "odd.thing names columns that it does not have: name",
+    ),
+    "role pattern in two parts": (
+        "",
+        "roles=[Role('User', ('odd:*',))]",
+        "the role User grants odd:*, which must read <plugin>:<resource>:<action>",
+    ),
+    "settings without a default": (
+        "class Wishes(Settings):\n    limit: int\n",
+        "settings=Wishes",
+        "the setting limit",
+    ),
+    "hook that nobody specifies": (
+        "class Hooks:\n    @hookimpl\n    def fly_away(self, session): ...\n",
+        "hooks=Hooks()",
+        "it implements hooks that nobody specifies: fly_away",
+    ),
+    "hook with an unknown argument": (
+        "class Hooks:\n    @hookimpl\n    def unread_count(self, session, colour): ...\n",
+        "hooks=Hooks()",
+        "colour",
+    ),
+    "hook that somebody specifies already": (
+        "class Specs:\n    @hookspec\n    def unread_count(session): ...\n",
+        "hookspecs=Specs",
+        "unread_count",
+    ),
+}
+
+
+@pytest.fixture
+def booted(workshop: Any, states: Any) -> Any:
+    """Boots, checks that all but the plugins named are enabled, and returns their states and reasons."""
+
+    def boot(*bad: str, **options: Any) -> dict[str, tuple[str, str]]:
+        platform = workshop.boot(**options)
+        found = states(platform)
+        assert {name for name, (state, _) in found.items() if state != "enabled"} == set(bad)
+        assert {*found, "core"} >= BUNDLED
+        assert set(platform.registry.plugins) == {*found, "core"} - set(bad)
+        with platform.unit_of_work() as session:
+            session.add(Member(id=new_id(), display_name="Amina"))
+        return {name: found[name] for name in bad}
+
+    return boot
+
+
+@pytest.mark.parametrize("source, reason", FAILURES.values(), ids=FAILURES)
+def test_a_module_that_is_no_plugin_costs_only_itself(workshop: Any, booted: Any, source: str, reason: str) -> None:
+    workshop.source("odd", source)
+    workshop.plugin("well")
+    state, shown = booted("odd")["odd"]
+    assert state == "failed-load"
+    assert reason in shown
+
+
+@pytest.mark.parametrize("code, manifest, reason", DECLARATIONS.values(), ids=DECLARATIONS)
+def test_a_wrong_declaration_costs_only_its_plugin(
+    workshop: Any, booted: Any, code: str, manifest: str, reason: str
+) -> None:
+    workshop.plugin("odd", manifest, code)
+    workshop.plugin("well")
+    state, shown = booted("odd")["odd"]
+    assert state == "failed-load"
+    assert reason in shown
+
+
+def test_a_model_with_a_broken_relation_costs_only_its_plugin(workshop: Any, booted: Any) -> None:
+    relation = "from sqlalchemy.orm import relationship\n" + MODEL.format(table="odd_thing", column="title")
+    workshop.plugin("odd", code=relation + "    other = relationship('NobodyKnowsThis')\n")
+    state, reason = booted("odd")["odd"]
+    assert state == "failed-load"
+    assert "NobodyKnowsThis" in reason
+
+
+def test_the_traceback_of_a_failed_import_is_kept(workshop: Any) -> None:
+    workshop.source("odd", "raise RuntimeError('no luck today')")
+    one = next(one for one in workshop.load().found if one.name == "odd")
+    assert "plugin.py" in one.traceback
+    assert "no luck today" in one.traceback
+
+
+def test_members_of_a_circle_are_named(workshop: Any, booted: Any) -> None:
+    workshop.plugin("alpha", "requires={'beta': '>=1'}")
+    workshop.plugin("beta", "requires={'alpha': '>=1'}")
+    workshop.plugin("leaf", "requires={'beta': '>=1'}")
+    found = booted("alpha", "beta", "leaf")
+    for name in ("alpha", "beta"):
+        state, reason = found[name]
+        assert state == "failed-load"
+        assert reason.startswith("plugins require each other: ")
+        assert "alpha → beta" in reason or "beta → alpha" in reason
+    assert found["leaf"][0] == "missing-dependency"
+    assert "beta is failed-load: plugins require each other" in found["leaf"][1]
+
+
+def test_a_plugin_that_requires_itself_is_a_circle(workshop: Any, booted: Any) -> None:
+    workshop.plugin("alpha", "requires={'alpha': '>=1'}")
+    assert booted("alpha")["alpha"] == ("failed-load", "plugins require each other: alpha → alpha")
+
+
+def test_a_missing_dependency_is_named(workshop: Any, booted: Any) -> None:
+    workshop.plugin("alpha", "requires={'treasury': '>=1'}")
+    reason = "it needs the plugin treasury, which is not installed"
+    assert booted("alpha")["alpha"] == ("missing-dependency", reason)
+
+
+def test_dependants_of_a_failed_plugin_name_it(workshop: Any, booted: Any) -> None:
+    workshop.source("alpha", "raise RuntimeError('no luck today')")
+    workshop.plugin("beta", "requires={'alpha': '>=1'}")
+    workshop.plugin("gamma", "requires={'beta': '>=1'}")
+    found = booted("alpha", "beta", "gamma")
+    assert found["beta"] == ("missing-dependency", "alpha is failed-load: RuntimeError: no luck today")
+    assert found["gamma"][0] == "missing-dependency"
+    assert found["gamma"][1].startswith("beta is missing-dependency: alpha is failed-load")
+
+
+@pytest.mark.parametrize(
+    "versions, reason",
+    [(">=2", "it needs alpha >=2, but 1.0.0 is installed"), ("about two", "Invalid specifier: 'about two'")],
+)
+def test_an_incompatible_version_is_told(workshop: Any, booted: Any, versions: str, reason: str) -> None:
+    workshop.plugin("alpha")
+    workshop.plugin("beta", f"requires={{'alpha': {versions!r}}}")
+    assert booted("beta")["beta"] == ("incompatible", reason)
+
+
+def test_a_plugin_that_needs_a_newer_core_is_told(workshop: Any, booted: Any) -> None:
+    workshop.plugin("alpha", "requires={'core': '>=99'}")
+    assert booted("alpha")["alpha"] == ("incompatible", "it needs core >=99, but 0.1.0 is installed")
+
+
+def test_a_second_plugin_of_a_bundled_name_is_refused_and_shown(workshop: Any) -> None:
+    workshop.plugin("wallet")
+    found = [one for one in workshop.boot().found if one.name.startswith("wallet")]
+    assert [one.state for one in found] == ["enabled", "failed-load"]
+    assert f"{Path('plugins') / 'wallet'}" in found[1].reason
+    assert found[1].folder == str(workshop.folder / "wallet")
+
+
+def test_plugins_load_in_dependency_order_then_by_name(workshop: Any) -> None:
+    workshop.plugin("aardvark", "requires={'zebra': '>=1'}")
+    workshop.plugin("zebra")
+    workshop.plugin("middle")
+    names = [name for name in workshop.load().registry.plugins if name in ("aardvark", "zebra", "middle")]
+    assert names.index("zebra") < names.index("aardvark")
+    assert names == [name for name in workshop.load().registry.plugins if name in names]
+
+
+def test_safe_mode_loads_the_core_alone(workshop: Any) -> None:
+    workshop.plugin("alpha")
+    platform = workshop.boot(safe_mode=True)
+    assert set(platform.registry.plugins) == {"core"}
+    assert platform.found == []
+
+
+def test_plugins_come_back_after_safe_mode(workshop: Any, states: Any) -> None:
+    workshop.boot(safe_mode=True)
+    assert {state for state, _ in states(workshop.boot()).values()} == {"enabled"}
+
+
+def test_disabled_plugins_are_not_even_imported(workshop: Any, booted: Any) -> None:
+    workshop.source("odd", "raise RuntimeError('imported')")
+    workshop.plugin("well")
+    booted(disabled_plugins="odd, nobody")
+
+
+def test_a_manifest_given_by_hand_is_a_plugin_like_any_other(workshop: Any, states: Any) -> None:
+    made = Plugin("handmade", version="1", label="", permissions=[Permission("handmade:thing:show", "")])
+    platform = workshop.boot(extra=[made])
+    assert states(platform)["handmade"] == ("enabled", "")
+    assert "handmade:thing:show" in platform.registry.permissions
+
+
+def test_a_plugin_folder_may_have_spaces_and_relatives(workshop: Any) -> None:
+    workshop.folder = workshop.folder / "two words"
+    workshop.folder.mkdir()
+    workshop.plugin("spaced", code="from .words import word")
+    (workshop.folder / "spaced" / "words.py").write_text("word = 'hello'")
+    assert "spaced" in workshop.load().registry.plugins
+
+
+class Distribution:
+    """An installed package with an entry point, as a wheel leaves it."""
+
+    def __init__(self, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.site = site
+        monkeypatch.syspath_prepend(str(site))
+
+    def install(self, name: str, source: str, target: str = "plugin:plugin") -> None:
+        package = self.site / f"guild_{name}"
+        package.mkdir()
+        (package / "__init__.py").touch()
+        (package / "plugin.py").write_text(source)
+        info = self.site / f"guild_{name}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: guild-{name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[guildhall.plugins]\n{name} = guild_{name}.{target}\n")
+
+
+@pytest.fixture
+def distribution(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> Distribution:
+    site = workshop.folder / "site"
+    site.mkdir()
+    return Distribution(site, monkeypatch)
+
+
+def manifest(name: str) -> str:
+    return f"from guildhall import Plugin\nplugin = Plugin({name!r}, version='1', label='')\n"
+
+
+def test_an_installed_package_is_found_by_its_entry_point(workshop: Any, distribution: Distribution) -> None:
+    distribution.install("packed", manifest("packed"))
+    platform = workshop.load()
+    one = next(one for one in platform.found if one.name == "packed")
+    assert (one.state, one.folder) == ("enabled", str(distribution.site / "guild_packed"))
+
+
+@pytest.mark.parametrize(
+    "source, target, reason",
+    [
+        ("raise RuntimeError('no luck today')", "plugin:plugin", "RuntimeError: no luck today"),
+        ("plugin = 'a string'", "plugin:plugin", "has no manifest"),
+        ("plugin = None", "plugin:plugin", "has no manifest"),
+        ("", "nothing:plugin", "No module named"),
+        (manifest("other"), "plugin:plugin", "packed"),
+    ],
+    ids=["raises", "no manifest", "nothing", "no module", "another name"],
+)
+def test_a_bad_entry_point_costs_only_itself(
+    booted: Any, distribution: Distribution, source: str, target: str, reason: str
+) -> None:
+    distribution.install("packed", source, target)
+    state, shown = booted("packed")["packed"]
+    assert state == "failed-load"
+    assert reason in shown
+
+
+def test_a_disabled_entry_point_is_not_loaded(booted: Any, distribution: Distribution) -> None:
+    distribution.install("packed", "raise RuntimeError('imported')")
+    booted(disabled_plugins="packed")
+
+
+def test_states_are_kept_for_every_plugin_that_loads(workshop: Any) -> None:
+    workshop.source("odd", "raise RuntimeError('no luck today')")
+    workshop.plugin("well")
+    platform = workshop.boot()
+    with platform.unit_of_work() as session:
+        kept = set(session.scalars(select(PluginRow.name)))
+        assert kept == set(platform.registry.plugins)
+        assert session.scalar(text("SELECT version FROM core_plugin WHERE name = 'well'")) == "1.0.0"
+
+
+def test_a_platform_without_database_still_loads() -> None:
+    from tests.conftest import test_config
+
+    assert set(Platform(test_config(), "postgresql+psycopg:///nowhere", None).registry.plugins) >= BUNDLED

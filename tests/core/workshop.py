@@ -1,0 +1,136 @@
+"""A workshop that writes plugins into a folder of the test, boots platforms that find them, and tidies up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from core.actor import Actor
+from core.db.base import Model, metadata
+from core.platform import Platform
+from tests.conftest import Cluster, test_config
+from tests.core.doors import people as people
+from tests.core.doors import site as site
+from tests.core.doors import switch as switch
+from tests.core.doors import web as web
+
+IMPORTS = """
+from datetime import timedelta
+from guildhall import *
+from guildhall import Plugin, _, hookimpl, hookspec
+"""
+
+
+class Workshop:
+    """Plugins made for one test; each is a folder with a ``plugin.py`` and perhaps migrations."""
+
+    def __init__(self, folder: Path, cluster: Cluster) -> None:
+        self.folder = folder
+        self.cluster = cluster
+        self.made: list[Platform] = []
+        self._url = ""
+
+    @property
+    def url(self) -> str:
+        """The database of this test, made at first use."""
+        if not self._url:
+            self._url = self.cluster.fresh("live")
+        return self._url
+
+    def empty_database(self) -> str:
+        """A database without a table, for this test alone."""
+        name = f"empty_{self.cluster.worker}"
+        with self.cluster.admin.connect() as connection:
+            connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        self._url = self.cluster.database(name)
+        return self._url
+
+    def plugin(self, name: str, manifest: str = "", code: str = "", version: str = "1.0.0") -> Path:
+        """Write the plugin ``name``: ``code`` comes first, ``manifest`` goes into ``Plugin(…)``."""
+        made = f"plugin = Plugin({name!r}, version={version!r}, label={name!r}, {manifest})\n"
+        return self.source(name, IMPORTS + dedent(code) + made)
+
+    def source(self, name: str, source: str) -> Path:
+        """Write a plugin.py of any content."""
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        (folder / "plugin.py").write_text(source)
+        return folder
+
+    def migration(self, name: str, number: int, upgrade: str, downgrade: str = "pass") -> None:
+        """Write a revision; ``upgrade`` is the body of the function, or SQL when it begins in capitals."""
+        folder = self.folder / name / "migrations"
+        folder.mkdir(exist_ok=True)
+        before = repr(f"{name}_{number - 1:04d}") if number > 1 else None
+        bodies = [f"op.execute({body!r})" if body[:2].isupper() else body for body in (upgrade, downgrade)]
+        (folder / f"{name}_{number:04d}.py").write_text(
+            f"from alembic import op\n"
+            f"revision = '{name}_{number:04d}'\n"
+            f"down_revision = {before}\n"
+            f"branch_labels = {(name,) if number == 1 else None}\n"
+            f"depends_on = None\n"
+            f"def upgrade():\n    {bodies[0]}\n"
+            f"def downgrade():\n    {bodies[1]}\n"
+        )
+
+    def load(self, **options: Any) -> Platform:
+        """A platform that found the plugins; its database may be as it was."""
+        extra = options.pop("extra", ())
+        config = test_config(plugin_path=str(self.folder), **options)
+        platform = Platform(config, self.url, self.cluster.redis_url, extra)
+        self.made.append(platform)
+        return platform
+
+    def boot(self, **options: Any) -> Platform:
+        """A platform that found the plugins and has migrated; Redis is empty."""
+        platform = self.load(**options)
+        platform.upgrade()
+        assert platform.bell is not None
+        platform.bell.client.flushdb()
+        return platform
+
+    def tidy(self) -> None:
+        """Forget modules, models and tables, so that the next test may use the same names."""
+        for platform in self.made:
+            platform.database.dispose()
+        home = str(self.folder)
+        names = {
+            name
+            for name, module in sys.modules.items()
+            if home in str(getattr(module, "__file__", "") or "") or home in str(getattr(module, "__path__", ""))
+        }
+        for mapper in list(Model.registry.mappers):
+            if mapper.class_.__module__ in names:
+                table = mapper.local_table
+                Model.registry._dispose_manager_and_mapper(mapper.class_manager)
+                metadata.remove(table)
+        for name in names:
+            del sys.modules[name]
+        sys.path[:] = [entry for entry in sys.path if not entry.startswith(home)]
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, cluster: Cluster) -> Iterator[Workshop]:
+    made = Workshop(tmp_path / "third-party", cluster)
+    made.folder.mkdir()
+    yield made
+    made.tidy()
+
+
+@pytest.fixture
+def states() -> Any:
+    """State and reason of every plugin that was found, as an admin sees them."""
+    from core.loader import state_of
+
+    def read(platform: Platform) -> dict[str, tuple[str, str]]:
+        with platform.unit_of_work(Actor.system("test")) as session:
+            return {one.name: tuple(map(str, state_of(session, one))) for one in platform.found}
+
+    return read
