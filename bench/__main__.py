@@ -19,7 +19,7 @@ from core import logs
 
 SUBJECTS = ("imports", "contributions", "deliveries", "ledger", "startup", "pages")
 RESULT = Path(__file__).resolve().parent.parent / "var" / "bench.json"
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 150)
 
 
 def main(names: list[str]) -> None:
@@ -38,8 +38,8 @@ def main(names: list[str]) -> None:
         console.print(f"- {note}", highlight=False)
     load = " ".join(f"{value:.1f}" for value in os.getloadavg())
     console.print(
-        f"- {os.cpu_count()} cores, load {load} at the end, {time.perf_counter() - began:.0f} s in all. Take ±30 % as noise"
-        " for values, less for ratios of pairs.",
+        f"- {os.cpu_count()} cores, load {load} at the end, {time.perf_counter() - began:.0f} s in all."
+        " Take ±30 % as noise for values, less for ratios of pairs.",
         highlight=False,
     )
     write(RESULT, figures)

@@ -44,8 +44,8 @@ def measure(cluster: Cluster, notes: list[str]) -> list[Figure]:
                 evaluated.append((end - after) * 1000)
             deliverer.drain()
     notes.append(
-        f"contributions: {COUNT} in a community of {community.EVENTS:,} events; the transaction includes the commit and the"
-        " doorbell, the evaluation its claim and acknowledgement."
+        f"contributions: {COUNT} in a community of {community.EVENTS:,} events; the transaction includes the commit"
+        " and the doorbell, the evaluation its claim and acknowledgement."
     )
     figures = []
     for name, values in (("one contribution", recorded), ("its badge evaluation", evaluated)):

@@ -22,7 +22,7 @@ from guildhall import Event, StoredEvent, Subscriber, publish
 
 DISK = True
 THREADS = 4
-SINGLE, BATCHED, MESSAGES = 1500, 10_000, 3000
+SINGLE, BATCHED, MESSAGES = 1000, 6000, 1500
 BATCH = 50
 PATIENCE = 60  # seconds
 
@@ -63,7 +63,10 @@ def listener(counter: Counter) -> Plugin:
     def many(session: Any, actor: Actor, events: Sequence[StoredEvent]) -> None:
         counter.add(len(events))
 
-    subscribers = [Subscriber(event=OneHappened, handler=one), Subscriber(event=ManyHappened, handler=many, batch=BATCH)]
+    subscribers = [
+        Subscriber(event=OneHappened, handler=one),
+        Subscriber(event=ManyHappened, handler=many, batch=BATCH),
+    ]
     return Plugin("bench", version="1", label="Bench", events=[OneHappened, ManyHappened], subscribers=subscribers)
 
 

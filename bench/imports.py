@@ -44,8 +44,8 @@ def measure(cluster: Cluster, notes: list[str]) -> list[Figure]:
 
     found = pairs(load, copy)
     notes.append(
-        f"imports: {community.EVENTS:,} events of {community.MEMBERS} new members; the import also makes members, scores,"
-        " sums by member, type, day and month, reaches milestones and publishes; COPY does none of it."
+        f"imports: {community.EVENTS:,} events of {community.MEMBERS} new members; the import also makes members,"
+        " scores, sums by member, type, day and month, reaches milestones and publishes; COPY does none of it."
     )
     name = "import of a CSV file, against COPY of its rows into a bare table"
     return [Figure(figure=name, value=found.value, unit="events/s", limit=found.limit, paired=found.ratio)]
@@ -56,6 +56,6 @@ def _raw(platform: Any) -> psycopg.Connection[Any]:
 
 
 def _rows(platform: Any) -> bytes:
-    with _raw(platform) as connection, connection.cursor() as cursor:
-        with cursor.copy("COPY contributions_contribution TO STDOUT (FORMAT binary)") as source:
-            return b"".join(bytes(block) for block in source)
+    read = "COPY contributions_contribution TO STDOUT (FORMAT binary)"
+    with _raw(platform) as connection, connection.cursor().copy(read) as source:
+        return b"".join(bytes(block) for block in source)

@@ -51,8 +51,8 @@ def measure(cluster: Cluster, notes: list[str]) -> list[Figure]:
             counts.append(len(statements))
             _check(answer)
     notes.append(
-        f"pages: {PAGE} with {community.EVENTS:,} rows through the test client, {COUNT} times; the statements are the median,"
-        f" at most {max(counts)}, and include who signs in and which plugins are on."
+        f"pages: {PAGE} with {community.EVENTS:,} rows through the test client, {COUNT} times; the statements are the"
+        f" median, at most {max(counts)}, and include who signs in and which plugins are on."
     )
     return [
         Figure(

@@ -76,7 +76,9 @@ def _environment(**more: str) -> dict[str, str]:
 
 def _python(code: str, given: str = "") -> str:
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, cwd=ROOT, env=_environment(), check=False)
+    done = subprocess.run(
+        command, input=given, capture_output=True, text=True, cwd=ROOT, env=_environment(), check=False
+    )
     if done.returncode:
         raise RuntimeError(done.stderr)
     return done.stdout

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 import sys
 import traceback
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, configure_mappers
 
 from config import Config
 from core import lifecycle
+from core.db.base import broken_models, forget
 from core.i18n import _
 from core.lifecycle import State
 from core.plugin import Plugin
@@ -39,9 +38,18 @@ class Found:
     reason: str = ""
     traceback: str = ""
     plugin: Plugin | None = None
+    entry: EntryPoint | None = None
+    modules: set[str] = field(default_factory=set)
 
     def fail(self, state: State, reason: str, traceback: str = "") -> None:
         self.state, self.reason, self.traceback = state, reason, traceback
+
+    @property
+    def package(self) -> str:
+        """The Python package that the plugin is, or lies in."""
+        if self.entry:
+            return self.entry.module.rpartition(".")[0] or self.entry.module
+        return f"plugins.{self.name}" if Path(self.folder).parent == BUNDLED else self.name
 
 
 def load(config: Config, core: Plugin, extra: Iterable[Plugin] = ()) -> tuple[Registry, list[Found]]:
@@ -56,8 +64,12 @@ def load(config: Config, core: Plugin, extra: Iterable[Plugin] = ()) -> tuple[Re
     found += [Found(name=plugin.name, folder="", plugin=plugin) for plugin in extra]
     for one in found:
         one.plugin = one.plugin or _import(one)
+    _check_models(found)
     for one in _ordered(found):
         _take_in(registry, one, found)
+    for one in found:
+        if one.state is not State.ENABLED:
+            _forget(one, found)
     return registry, found
 
 
@@ -65,49 +77,81 @@ def discover(config: Config) -> list[Found]:
     """Plugins in ``plugins/``, in the folders of ``plugin_path``, and behind the entry-point group."""
     blocked = {name.strip() for name in config.disabled_plugins.split(",") if name.strip()}
     found: dict[str, Found] = {}
+    hidden: list[Found] = []
     for parent in [BUNDLED, *(Path(part) for part in config.plugin_path.split(os.pathsep) if part)]:
         for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
             if (folder / "plugin.py").is_file() and folder.name not in blocked:
-                found.setdefault(folder.name, Found(name=folder.name, folder=str(folder)))
+                one = Found(name=folder.name, folder=str(folder))
+                if (first := found.setdefault(one.name, one)) is not one and first.folder != one.folder:
+                    one.fail(State.FAILED_LOAD, f"the name {one.name} is taken by {first.folder}")
+                    hidden.append(one)
     for entry in entry_points(group=GROUP):
-        if entry.name in blocked or entry.name in found:
-            continue
-        found[entry.name] = one = Found(name=entry.name, folder="")
-        try:
-            one.plugin = entry.load()
-            one.folder = str(Path(str(sys.modules[entry.module].__file__)).parent)
-        except BaseException as problem:
-            _failed(one, problem)
-    return list(found.values())
+        if entry.name not in blocked:
+            one = Found(name=entry.name, folder="", entry=entry)
+            if (first := found.setdefault(one.name, one)) is not one:
+                one.fail(State.FAILED_LOAD, f"the name {one.name} is taken by {first.folder or first.package}")
+                hidden.append(one)
+    return [*found.values(), *hidden]
 
 
 def _import(one: Found) -> Plugin | None:
     if one.state is not State.ENABLED:
         return None
+    before = set(sys.modules)
     try:
-        plugin = getattr(_module(one), "plugin", None)
+        plugin = _manifest(one)
     except (KeyboardInterrupt, MemoryError):
         raise
     except BaseException as problem:
         _failed(one, problem)
         return None
+    finally:
+        brought = set(sys.modules) - before
+        one.modules = {name for name in brought if f"{name}.".startswith(f"{one.package}.")}
     if not isinstance(plugin, Plugin):
         one.fail(State.FAILED_LOAD, "plugin.py has no manifest: an object `plugin` of type Plugin")
         return None
     if plugin.name != one.name:
-        one.fail(State.FAILED_LOAD, f"the folder is called {one.name}, the manifest {plugin.name}")
+        what = "entry point" if one.entry else "folder"
+        one.fail(State.FAILED_LOAD, f"the {what} is called {one.name}, the manifest {plugin.name}")
         return None
     return plugin
 
 
-def _module(one: Found) -> ModuleType:
-    """Import ``plugin.py`` as part of its package, wherever the folder lies."""
-    folder = Path(one.folder)
-    if folder.parent == BUNDLED:
-        return importlib.import_module(f"plugins.{one.name}.plugin")
-    if str(folder.parent) not in sys.path:
-        sys.path.append(str(folder.parent))
-    return importlib.import_module(f"{one.name}.plugin")
+def _manifest(one: Found) -> object:
+    """Load the entry point, or import ``plugin.py`` as part of its package, wherever the folder lies."""
+    if one.entry:
+        plugin: object = one.entry.load()
+        one.folder = str(Path(str(sys.modules[one.entry.module].__file__)).parent)
+        return plugin
+    parent = str(Path(one.folder).parent)
+    if one.package == one.name and parent not in sys.path:
+        sys.path.append(parent)
+    return getattr(importlib.import_module(f"{one.package}.plugin"), "plugin", None)
+
+
+def _check_models(found: list[Found]) -> None:
+    """Let SQLAlchemy resolve every relation; one that cannot be would break the queries of all plugins."""
+    while True:
+        try:
+            return configure_mappers()
+        except Exception as problem:
+            broken = broken_models()
+            culprits = [one for one in found if one.plugin and broken & one.modules]
+            if not culprits:
+                raise
+            for one in culprits:
+                one.plugin = None
+                _failed(one, problem)
+                _forget(one, found)
+
+
+def _forget(one: Found, found: list[Found]) -> None:
+    """Leave nothing of a plugin that failed: no model, no table, no module, so that a later try starts anew."""
+    forget(one.name, one.modules, [other.name for other in found])
+    for name in one.modules:
+        sys.modules.pop(name, None)
+    one.modules = set()
 
 
 def _ordered(found: list[Found]) -> list[Found]:

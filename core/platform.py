@@ -43,7 +43,8 @@ class Platform:
     def branches(self) -> list[migrate.Branch]:
         """Branches of every plugin that was found, loaded ones first in dependency order."""
         order = {name: position for position, name in enumerate(self.registry.plugins)}
-        found = sorted(self.found, key=lambda one: (order.get(one.name, len(order)), one.name))
+        first = {one.name: one for one in reversed(self.found)}.values()
+        found = sorted(first, key=lambda one: (order.get(one.name, len(order)), one.name))
         return [
             migrate.Branch(one.name, Path(one.folder) / "migrations", tuple(one.plugin.requires if one.plugin else ()))
             for one in found

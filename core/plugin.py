@@ -142,6 +142,10 @@ class Plugin:
     hooks: Any = None
     seed: Callable[[Session, Actor], None] | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.requires, Mapping):
+            raise TypeError("requires maps a plugin's name to its versions, like {'wallet': '>=1'}")
+
     @property
     def path(self) -> str:
         """The plugin's URL segment."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pluggy
+from pydantic import ValidationError
 
 from core.access import role_grants
 from core.db.base import RESERVED_COLUMNS, metadata, owner_of
@@ -83,17 +84,23 @@ class Registry:
             self.roles.setdefault(role.name, set()).update(role_grants(role.permissions, self.permissions))
 
     def _add_hooks(self, plugin: Plugin) -> None:
-        if plugin.hookspecs:
-            self.hooks.add_hookspecs(plugin.hookspecs)
-        if not plugin.hooks:
-            return
+        before = set(vars(self.hooks.hook))
         try:
-            self.hooks.register(plugin.hooks, name=plugin.name)
-            names = [name for name in dir(plugin.hooks) if hasattr(getattr(plugin.hooks, name), "guildhall_impl")]
-            if unknown := [name for name in names if not self.hooks.hook.__dict__[name].has_spec()]:
-                self.hooks.unregister(name=plugin.name)
+            if plugin.hookspecs:
+                self.hooks.add_hookspecs(plugin.hookspecs)
+            if plugin.hooks:
+                self.hooks.register(plugin.hooks, name=plugin.name)
+            callers = self.hooks.get_hookcallers(plugin.hooks) or []
+            if unknown := sorted(caller.name for caller in callers if not caller.has_spec()):
                 raise DeclarationError(f"it implements hooks that nobody specifies: {', '.join(unknown)}")
-        except pluggy.PluginValidationError as problem:
+            own = [one for caller in callers for one in caller.get_hookimpls() if one.plugin_name == plugin.name]
+            if wrapped := sorted(one.function.__name__ for one in own if one.wrapper or one.hookwrapper):
+                raise DeclarationError(f"hooks cannot be wrapped: {', '.join(wrapped)}")
+        except Exception as problem:
+            if self.hooks.has_plugin(plugin.name):
+                self.hooks.unregister(name=plugin.name)
+            for name in vars(self.hooks.hook).keys() - before:
+                delattr(self.hooks.hook, name)
             raise DeclarationError(str(problem)) from None
 
     def subscribers_of(self, event_name: str) -> list[str]:
@@ -109,8 +116,13 @@ class Registry:
             yield f"the name {name!r} is not a free lower-case slug"
         if other := self.plugins.get(name):
             yield f"the plugin {name} is already loaded, version {other.version}"
-        seen: set[str] = set()
+        seen = {resource.permission(action) for resource in bound for action in resource.resource.actions}
+        keys = [resource.key for resource in bound]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            yield f"two resources are called {', '.join(sorted(twice))}"
         for resource in bound:
+            if unknown := [action for action in resource.resource.actions if action not in VERBS]:
+                yield f"{resource.key} has the unknown action {', '.join(unknown)}"
             if not resource.resource.table.startswith(name + "_"):
                 yield f"the table {resource.resource.table} must begin with {name}_"
             if bad := RESERVED_COLUMNS & set(resource.resource.columns_of_model):
@@ -118,8 +130,8 @@ class Registry:
             known = set(resource.resource.columns_of_model)
             used = [*resource.resource.search, *resource.resource.filters, *resource.resource.fields]
             used += [resource.resource.owner] if resource.resource.owner else []
-            if unknown := [column for column in used if column not in known]:
-                yield f"{resource.key} names columns that it does not have: {', '.join(unknown)}"
+            if missing := [column for column in used if column not in known]:
+                yield f"{resource.key} names columns that it does not have: {', '.join(missing)}"
         for permission in plugin.permissions:
             if not PERMISSION.match(permission.name) or not permission.name.startswith(name + ":"):
                 yield f"the permission {permission.name} must read {name}:<resource>:<action>"
@@ -136,6 +148,19 @@ class Registry:
             names = [thing.name for thing in things]
             if twice := {one for one in names if names.count(one) > 1}:
                 yield f"two {kind}s are called {', '.join(sorted(twice))}"
+        for subscriber in plugin.subscribers:
+            if subscriber.kind == "external" and subscriber.batch != 1:
+                yield f"the external subscriber {subscriber.name} takes one event at a time"
+        for role in plugin.roles:
+            for pattern in role.permissions:
+                if pattern.count(":") != 2:
+                    yield f"the role {role.name} grants {pattern}, which must read <plugin>:<resource>:<action>"
+        if plugin.settings:
+            try:
+                plugin.settings(**self.locked_settings.get(name, {}))
+            except ValidationError as problem:
+                for error in problem.errors():
+                    yield f"the setting {'.'.join(map(str, error['loc']))} cannot be used: {error['msg']}"
         for schedule in plugin.schedules:
             if schedule.job not in {job.name for job in plugin.jobs}:
                 yield f"the schedule {schedule.name} runs the unknown job {schedule.job}"

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, inspect
+from sqlalchemy import BigInteger, ColumnElement, inspect
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
@@ -170,6 +170,18 @@ class BoundResource:
     def key_of(self, record: Any) -> Any:
         return getattr(record, self.resource.key)
 
+    def parse_key(self, key: Any) -> Any:
+        """``key``, which may be text, as the primary key's own type. Raises NotFound for what no key can be."""
+        kind = self.resource.columns_of_model[self.resource.key].type
+        try:
+            typed = key if isinstance(key, kind.python_type) else kind.python_type(key)
+        except ValueError:
+            raise NotFound() from None
+        most = 2**63 if isinstance(kind, BigInteger) else 2**31
+        if (isinstance(typed, str) and "\x00" in typed) or (isinstance(typed, int) and abs(typed) >= most):
+            raise NotFound()
+        return typed
+
     def visible(self, actor: Actor) -> ColumnElement[bool] | None:
         """The row filter for lists: None for all rows. Raises PermissionMissing where not even one's own exist."""
         if actor.can(self.permission("list")):
@@ -184,11 +196,7 @@ class BoundResource:
         own = action == "show" and self.resource.owner is not None and actor.member_id is not None
         if not own:
             actor.require(self.permission(action))
-        kind = self.resource.columns_of_model[self.resource.key].type.python_type
-        try:
-            record = session.get(self.resource.model, key if isinstance(key, kind) else kind(key))
-        except ValueError:
-            raise NotFound() from None
+        record = session.get(self.resource.model, self.parse_key(key))
         if record is None:
             raise NotFound()
         if not actor.can(self.permission(action)) and getattr(record, self.resource.owner or "") != actor.member_id:

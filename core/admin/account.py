@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, g, render_template, request, url_for
 from flask import session as cookie
@@ -91,6 +90,5 @@ def _me() -> Any:
 def _next() -> str:
     """Where to go after signing in: a path of this site, never another one."""
     target = request.values.get("next", "")
-    parts = urlsplit(target.replace("\\", "/"))
-    local = target.startswith("/") and not target.startswith("//") and not parts.netloc and not parts.scheme
+    local = target.startswith("/") and not target.replace("\\", "/").startswith("//")
     return target if local and target.isprintable() else "/"

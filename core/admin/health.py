@@ -17,15 +17,18 @@ from prometheus_client import (
     multiprocess,
 )
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from core import lifecycle
 from core.clock import now
 from core.events.replay import lag
 from core.gateway.request import actor, bare, platform
+from core.plugin import HealthCheck
 
 log = structlog.get_logger("request")
 blueprint = Blueprint("health", "guildhall")
 REQUESTS = Counter("guildhall_requests", "Requests answered.", ["route", "method", "status"])
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 LATENCY = Histogram("guildhall_request_seconds", "Time to answer a request.", ["route"])
 
 
@@ -46,7 +49,7 @@ def ready() -> tuple[Response, int]:
             off = lifecycle.disabled(session)
             for plugin in platform().registry.plugins.values():
                 for check in plugin.health_checks if plugin.name not in off else ():
-                    checks[f"{plugin.name}.{check.name}"] = check.check(session) or "ok"
+                    checks[f"{plugin.name}.{check.name}"] = _checked(session, check)
     except Exception as problem:
         log.warning("not ready", error=repr(problem))
         checks["database"] = "unreachable"
@@ -59,6 +62,16 @@ def ready() -> tuple[Response, int]:
     # Redis is never the truth: without it deliveries wait for the poll, and Guildhall still serves.
     good = all(word == "ok" for name, word in checks.items() if name != "redis")
     return jsonify({"status": "ok" if good else "unavailable", "checks": checks}), 200 if good else 503
+
+
+def _checked(session: Session, check: HealthCheck) -> str:
+    """The word of one plugin's check; one that fails speaks for itself alone."""
+    try:
+        with session.begin_nested():
+            return check.check(session) or "ok"
+    except Exception as problem:
+        log.warning("health check failed", check=check.name, error=repr(problem))
+        return "failed"
 
 
 @blueprint.get("/metrics")
@@ -112,7 +125,8 @@ def install(app: Flask) -> None:
             return response
         seconds = time.perf_counter() - g.began
         route = request.url_rule.rule if request.url_rule else "none"
-        REQUESTS.labels(route, request.method, response.status_code).inc()
+        method = request.method if request.method in METHODS else "other"
+        REQUESTS.labels(route, method, response.status_code).inc()
         LATENCY.labels(route).observe(seconds)
         who: Any = g.get("actor")
         log.info(

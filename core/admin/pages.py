@@ -56,6 +56,7 @@ class PageBlueprint(Blueprint):
                 return view(g.session, actor, **path)
 
             guarded.permission = permission  # type: ignore[attr-defined]
+            guarded.access = permission or ("signed_in" if signed_in else "public")  # type: ignore[attr-defined]
             self.add_url_rule(rule, f"{view.__name__}_{method.lower()}", guarded, methods=[method])
             return guarded
 

@@ -6,6 +6,7 @@ It is Flask-AppBuilder's own base, so that roles and members live in one metadat
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -85,6 +86,25 @@ class Model(_FabModel):  # type: ignore[misc]
     registry: ClassVar[registry]
 
 
+def broken_models() -> set[str]:
+    """Names of the modules with a model whose relations SQLAlchemy could not resolve."""
+    return {mapper.class_.__module__ for mapper in Model.registry.mappers if mapper._configure_failed}
+
+
+def forget(plugin: str, modules: Collection[str], names: Collection[str]) -> None:
+    """Take out the models of ``modules`` and the tables of ``plugin``; ``names`` are all plugins there are."""
+    if not modules:
+        return
+    gone: set[Any] = {table for name, table in metadata.tables.items() if owner_of(name, [*names, "core"]) == plugin}
+    for mapper in list(Model.registry.mappers):
+        if mapper.class_.__module__ in modules:
+            gone.add(mapper.local_table)
+            Model.registry._managers.pop(mapper.class_manager)
+            Model.registry._dispose_manager_and_mapper(mapper.class_manager)
+    for table in gone:
+        metadata.remove(table)
+
+
 __all__ = [
     "RESERVED_COLUMNS",
     "Amount",
@@ -100,7 +120,9 @@ __all__ = [
     "ShortText",
     "Slug",
     "Units",
+    "broken_models",
     "choice",
+    "forget",
     "metadata",
     "owner_of",
     "role_tables",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from flask_appbuilder.forms import DynamicForm
@@ -27,7 +28,7 @@ from wtforms import (
 from core.db.base import Units
 from core.i18n import _
 from core.resource import BoundResource
-from core.rest.schema import storable
+from core.rest.schema import BIGGEST, storable
 
 LONG = 200
 
@@ -45,7 +46,7 @@ class JsonField(TextAreaField):
         if valuelist and valuelist[0].strip():
             try:
                 self.data = json.loads(valuelist[0])
-            except ValueError as problem:
+            except (ValueError, RecursionError) as problem:
                 raise ValueError(f"This is not JSON: {problem}") from None
 
 
@@ -54,6 +55,17 @@ class UnitsField(IntegerField):
 
     def process_formdata(self, valuelist: list[str]) -> None:
         super().process_formdata([value.replace("\u202f", "").replace(" ", "") for value in valuelist])
+
+
+class UuidField(StringField):
+    """A record's or a member's id."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        text = valuelist[0].strip() if valuelist else ""
+        try:
+            self.data = UUID(text) if text else None
+        except ValueError:
+            raise ValueError(self.gettext("This is not an id.")) from None
 
 
 class UtcField(DateTimeLocalField):
@@ -106,14 +118,18 @@ def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> An
             validators=[*checks, clean_text], filters=[lambda v: v or None] if column.nullable else [], **options
         )
     if isinstance(kind, Units):
-        return UnitsField(validators=checks, **options)
+        return UnitsField(validators=[*checks, validators.NumberRange(-BIGGEST, BIGGEST)], **options)
+    if isinstance(kind, sa.Uuid):
+        return UuidField(validators=checks, **options)
     if isinstance(kind, sa.Boolean):
         default = (
             bool(getattr(column.default, "arg", False)) or str(getattr(column.server_default, "arg", "")) == "true"
         )
         return BooleanField(default=default, validators=[], **options)
     if isinstance(kind, sa.Integer):
-        return IntegerField(validators=checks, default=getattr(column.default, "arg", None), **options)
+        most = 2**63 - 1 if isinstance(kind, sa.BigInteger) else 2**31 - 1
+        given = column.default.arg if column.default is not None and column.default.is_scalar else None
+        return IntegerField(validators=[*checks, validators.NumberRange(-most, most)], default=given, **options)
     if isinstance(kind, sa.DateTime):
         formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
         return UtcField(format=formats, validators=checks, **options)
@@ -122,7 +138,7 @@ def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> An
     if isinstance(kind, sa.Numeric):
         return DecimalField(validators=checks, **options)
     if isinstance(kind, (sa.JSON, JSONB)):
-        return JsonField(validators=[clean_text], **options)
+        return JsonField(validators=[*checks, clean_text], **options)
     return StringField(validators=checks, **options)
 
 

@@ -46,13 +46,9 @@ class Interface(SQLAInterface):  # type: ignore[misc]
         return super().apply_all(query, *arguments, **named)
 
     def get(self, id: Any, filters: Any = None, select_columns: Any = None) -> Any:
-        kind = self.bound.resource.columns_of_model[self.bound.resource.key].type.python_type
-        try:
-            key = id if isinstance(id, kind) else kind(id)
-        except ValueError:
-            return None
+        """The record with this key, which may be text, or None. Raises NotFound for what no key can be."""
         options = [joinedload(getattr(self.obj, name)) for name in self.eager]
-        return self.session.get(self.obj, key, options=options)
+        return self.session.get(self.obj, self.bound.parse_key(id), options=options)
 
     def add(self, item: Any, commit: bool = True) -> None:
         raise NotImplementedError("records are written by the resource's services")

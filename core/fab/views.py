@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import wraps
 from typing import Any
 
@@ -24,6 +25,10 @@ TONES = {"green": "ok", "yellow": "wait", "red": "bad", "blue": "info", "purple"
 # FAB's method for each of our actions.
 METHODS = {"list": "list", "show": "show", "create": "add", "update": "edit", "delete": "delete"}
 ACTIONS = {method: action for action, method in METHODS.items()}
+
+
+FILTER = re.compile(r"_flt_(\d)_(\w+)")
+MOST_ROWS = 100
 
 
 def guarded(view: Any) -> Any:
@@ -65,6 +70,8 @@ class ResourceView(ModelView):  # type: ignore[misc]
 
     def _init_properties(self) -> None:
         super()._init_properties()
+        self.search_columns = [*self.bound.resource.filters]  # FAB takes all columns when none is named
+        self._filters = self.datamodel.get_filters(self.search_columns)
         self.order_columns = self._sortable()
 
     def _sortable(self) -> list[str]:
@@ -117,6 +124,28 @@ class ResourceView(ModelView):  # type: ignore[misc]
             "guildhall/record.html", pk=pk, title=title, widgets=widgets, related_views=[], detail=detail
         )
 
+    def _list(self) -> Any:
+        """FAB's list by the address: what cannot be meant there is passed over."""
+        name = type(self).__name__
+        order = request.args.get(f"_oc_{name}", ""), request.args.get(f"_od_{name}", "")
+        if order[0] not in self.order_columns or order[1] not in ("asc", "desc"):
+            order = "", ""
+        self._filters.clear_filters()
+        for key, values in request.args.lists():
+            found = FILTER.fullmatch(key)
+            kinds = self._filters.get_search_filters().get(found[2], ()) if found else ()
+            if found and int(found[1]) < len(kinds):
+                self._filters.add_filter_index(found[2], int(found[1]), values)
+        widgets = self._get_list_widget(
+            filters=self._filters,
+            order_column=order[0],
+            order_direction=order[1],
+            page=_number(f"page_{name}", 0, COUNT_CAP),
+            page_size=_number(f"psize_{name}", self.page_size, MOST_ROWS),
+        )
+        self.update_redirect()
+        return self._get_search_widget(form=self.search_form.refresh(), widgets=widgets)
+
     def _title_of(self, record: Any) -> str:
         text = str(record)
         return (
@@ -146,7 +175,8 @@ class ResourceView(ModelView):  # type: ignore[misc]
             abort(404)
         form = self.edit_form.refresh(request.form) if request.method == "POST" else self.edit_form.refresh(obj=record)
         if request.method == "POST" and form.validate():
-            values = {key: form[key].data for key in self.edit_columns}
+            untouched = self.edit_form(formdata=None, obj=record)
+            values = {key: form[key].data for key in self.edit_columns if _text(form[key]) != _text(untouched[key])}
             saved = self._write(form, lambda: self.bound.update(g.session, actor(), record, values))
             if saved is not None:
                 flash(gettext(_("%(label)s saved."), label=gettext(self.bound.label)), "success")
@@ -192,6 +222,18 @@ class ResourceView(ModelView):  # type: ignore[misc]
 
     def _url(self, method: str, record: Any) -> str:
         return url_for(f"{self.endpoint}.{method}", pk=self.bound.key_of(record))
+
+
+def _text(field: Any) -> Any:
+    """What a field shows. A form says less than the record (no seconds), so what still shows the same is not changed."""
+    shown = field._value() if hasattr(field, "_value") else field.data
+    return shown.replace("\r\n", "\n") if isinstance(shown, str) else shown
+
+
+def _number(name: str, otherwise: int, most: int) -> int:
+    """A whole number of the address, ``otherwise`` where there is none, never more than ``most``."""
+    given = request.args.get(name, "")
+    return min(int(given[:9]), most) if given.isascii() and given.isdigit() else otherwise
 
 
 def _given(bound: BoundResource, values: dict[str, Any]) -> dict[str, Any]:

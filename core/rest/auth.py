@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from core import access
 from core.actor import Actor
+from core.errors import Unauthenticated
 from core.gateway.request import platform
 from core.members import service, sessions, tokens
 from core.members.models import Member
@@ -65,8 +66,12 @@ def refresh(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, A
     if session_id is None:
         session.commit()  # the reuse has ended the session, and that must stay although the answer is a refusal
         raise tokens.TokenInvalid()
+    try:
+        member = sessions.actor_of(session, session_id=session_id)
+    except Unauthenticated:
+        raise tokens.TokenInvalid() from None
     tokens.extend(session, session_id)
-    return tokens.issue(session, platform().config.secret_key, sessions.actor_of(session, session_id=session_id))
+    return tokens.issue(session, platform().config.secret_key, member)
 
 
 @rest.post("/auth/logout", signed_in=True)

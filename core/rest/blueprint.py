@@ -23,6 +23,7 @@ from flask_smorest.utils import resolve_schema_instance
 
 from core.gateway.request import actor as current_actor
 from core.rest import fields, idempotency
+from core.rest.body import BodyParser
 from core.rest.paging import Page
 from core.rest.schema import Schema
 
@@ -58,6 +59,8 @@ class RestBlueprint(flask_smorest.Blueprint):
     ``public``. ``idempotent`` makes a POST take an Idempotency-Key.
     """
 
+    ARGUMENTS_PARSER = BodyParser()
+
     def __init__(self, plugin: str, description: str = "", *, part: str = "") -> None:
         self.plugin = plugin
         name = f"{plugin}_{part}" if part else plugin
@@ -91,6 +94,8 @@ class RestBlueprint(flask_smorest.Blueprint):
     ) -> Callable[[View], View]:
         if sum((permission is not None, signed_in, public)) != 1:
             raise TypeError(f"{method} {rule}: say exactly one of permission, signed_in and public")
+        if public and idempotent:
+            raise TypeError(f"{method} {rule}: a public route cannot tell whose Idempotency-Key it is given")
 
         def declare(view: View) -> View:
             @wraps(view)
@@ -111,6 +116,7 @@ class RestBlueprint(flask_smorest.Blueprint):
                 return idempotency.once(g.session, scope, run)
 
             guarded.permission = permission  # type: ignore[attr-defined]
+            guarded.access = permission or ("signed_in" if signed_in else "public")  # type: ignore[attr-defined]
             documented = self.doc(**self._about(view, permission, public, idempotent))(guarded)
             documented = self.alt_response("default", schema=Failure, description="Failure")(documented)
             documented.permission = permission

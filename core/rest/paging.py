@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -53,21 +52,23 @@ def decode(cursor: str, kinds: Sequence[type]) -> list[Any]:
         if not isinstance(raw, list) or len(raw) != len(kinds):
             raise ValueError
         return [_as(kind, value) for kind, value in zip(kinds, raw, strict=True)]
-    except (ValueError, TypeError, binascii.Error, UnicodeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise Invalid({"cursor": [_("This cursor is not from here. Start again without one.")]}) from None
 
 
 def _as(kind: type, value: Any) -> Any:
-    if value is None:
-        return None
+    if kind is int:
+        number = int(value)
+        if abs(number) >= 2**63:
+            raise ValueError
+        return number
+    if not isinstance(value, str) or "\x00" in value:
+        raise ValueError
     if kind is UUID:
         return UUID(value)
     if kind is datetime:
-        return datetime.fromisoformat(value)
-    if kind is int:
-        return int(value)
-    if not isinstance(value, str):
-        raise ValueError
+        moment = datetime.fromisoformat(value)
+        return moment.astimezone(UTC)
     return value
 
 

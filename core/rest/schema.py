@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import marshmallow as ma
@@ -14,6 +14,7 @@ from core.clock import rfc3339
 from core.i18n import _
 
 BIGGEST = 10**38 - 1
+DEEPEST = 60
 
 
 class Schema(ma.Schema):
@@ -26,7 +27,7 @@ class Schema(ma.Schema):
     def _clean(self, given: Any, **_kwargs: Any) -> Any:
         if isinstance(given, Mapping):
             bad = {
-                str(key): [_("This text holds characters that cannot be kept.")]
+                str(key): [_("This holds characters or nesting that cannot be kept.")]
                 for key, value in given.items()
                 if not storable(value) or not storable(key)
             }
@@ -35,14 +36,16 @@ class Schema(ma.Schema):
         return given
 
 
-def storable(value: Any) -> bool:
-    """Whether every text in ``value`` can be stored: no NUL, no lone surrogate."""
+def storable(value: Any, depth: int = 0) -> bool:
+    """Whether ``value`` can be stored: no NUL, no lone surrogate, no nesting beyond DEEPEST."""
+    if depth > DEEPEST:
+        return False
     if isinstance(value, str):
         return "\x00" not in value and not any("\ud800" <= one <= "\udfff" for one in value)
     if isinstance(value, Mapping):
-        return all(storable(key) and storable(item) for key, item in value.items())
+        return all(storable(key) and storable(item, depth + 1) for key, item in value.items())
     if isinstance(value, (list, tuple)):
-        return all(storable(item) for item in value)
+        return all(storable(item, depth + 1) for item in value)
     return True
 
 
@@ -77,7 +80,7 @@ class Units(base.Field[int]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if not isinstance(value, str) or not value.isascii() or not value.removeprefix("-").isdigit():
             raise ValidationError(_("Give a whole number as a string."))
-        if len(value) > 39:
+        if len(value) > 39 or abs(int(value)) > BIGGEST:
             raise ValidationError(_("The number is too large."))
         return int(value)
 
@@ -87,3 +90,10 @@ class Instant(base.AwareDateTime):
 
     def _serialize(self, value: datetime | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         return None if value is None else rfc3339(value)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> datetime:
+        moment: datetime = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            raise ValidationError(_("This moment is beyond the calendar.")) from None

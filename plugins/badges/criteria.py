@@ -40,6 +40,15 @@ class Explained:
     label: str = ""
     leaf: Explanation | None = None
 
+    @property
+    def reachable(self) -> bool:
+        """Whether what is open can still be met by doing something: a date that has passed cannot."""
+        if self.kind == "leaf":
+            return self.ok or (self.leaf is not None and self.leaf.remaining is not None)
+        if self.kind == "not":
+            return self.ok
+        return (any if self.kind == "any" else all)(part.reachable for part in self.parts)
+
     def leaves(self) -> Iterator[Explained]:
         """The leaves, in the order of the tree."""
         if self.leaf:

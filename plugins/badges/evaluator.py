@@ -23,6 +23,8 @@ from .models import Award, Badge
 Tipped = Callable[[], Mapping[UUID, UUID]]
 """Which contribution tipped it, by member; asked only when somebody earned something."""
 
+Made = tuple[UUID, UUID, UUID | None]  # award, member, contribution
+
 
 @dataclass(frozen=True)
 class Earned:
@@ -39,8 +41,8 @@ def evaluate(
 ) -> list[Earned]:  # fmt: skip
     """Award every badge that contributions of ``types`` have just brought these members.
 
-    Locks the members first, so that of two contributions at once the second sees both. A badge that is held, or
-    was removed, is not awarded again; safe to run twice. Publishes BadgeAwarded.
+    Locks the members first, so that of two evaluations at once the second sees what the first awarded. A badge that
+    is held, or was removed, is not awarded again; safe to run twice. Publishes BadgeAwarded.
     """
     catalogue = current(session)
     return _evaluate(session, actor, catalogue, catalogue.touched_by(types), members, tipped, quiet)
@@ -89,20 +91,25 @@ def _evaluate(
             }
             for member_id in sorted(met)
         ]  # fmt: skip
-        for award_id, member_id, contribution_id in _insert(session, badge, rows):
+        made = _insert(session, badge, rows)
+        for award_id, member_id, _contribution in made:
             had[member_id].add(badge.id)
             if HELD in loaded:
                 facts[member_id][HELD] |= {badge.slug}
             earned.append(Earned(award_id, badge, member_id))
-            event = BadgeAwarded(
-                award_id=award_id, badge_id=badge.id, member_id=member_id, contribution_id=contribution_id, quiet=quiet
-            )
-            publish(session, actor, event)
-        if earned and earned[-1].badge is badge:
+        if made:
+            publish(session, actor, *(_event(badge, award, quiet) for award in made))
             for dependant in catalogue.that_need(badge.slug):
                 if dependant > position:
                     heappush(queue, dependant)
     return earned
+
+
+def _event(badge: Compiled, award: Made, quiet: bool) -> BadgeAwarded:
+    award_id, member_id, contribution_id = award
+    return BadgeAwarded(
+        award_id=award_id, badge_id=badge.id, member_id=member_id, contribution_id=contribution_id, quiet=quiet
+    )
 
 
 def _had(session: Session, members: Collection[UUID]) -> dict[UUID, set[UUID]]:
@@ -117,7 +124,7 @@ def _had(session: Session, members: Collection[UUID]) -> dict[UUID, set[UUID]]:
     return had
 
 
-def _insert(session: Session, badge: Compiled, rows: list[dict[str, Any]]) -> list[Any]:
+def _insert(session: Session, badge: Compiled, rows: list[dict[str, Any]]) -> list[Made]:
     """Insert what is new and within the supply; rows are in the order of members, as every other writer's."""
     if badge.supply_limit is not None:
         if taken(session, badge.id) >= badge.supply_limit:  # without the lock first: what is gone stays gone
@@ -127,7 +134,7 @@ def _insert(session: Session, badge: Compiled, rows: list[dict[str, Any]]) -> li
         return []
     statement = insert(Award).values(rows).on_conflict_do_nothing(index_elements=["badge_id", "member_id"])
     made = session.execute(statement.returning(Award.id, Award.member_id, Award.contribution_id))
-    return list(made.tuples())
+    return [(award_id, member_id, contribution_id) for award_id, member_id, contribution_id in made]
 
 
 def remaining(session: Session, badge_id: UUID) -> int | None:

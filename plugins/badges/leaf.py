@@ -34,7 +34,8 @@ Facts = Mapping[Source, Any]
 class Explanation:
     """One leaf told to a person. ``sentence`` is translatable and filled with ``params``.
 
-    ``remaining`` is how much is missing in the leaf's own unit, 0 when it is met, None when it is no amount.
+    ``remaining`` is how much is missing in the leaf's own unit, 0 when it is met, None when nothing the
+    member does can change it.
     """
 
     actual: Measured

@@ -110,14 +110,18 @@ def explain(session: Session, slug: str, member_id: UUID) -> MemberBadge:
 
 
 def nearest(session: Session, member_id: UUID, most: int = 3) -> list[MemberBadge]:
-    """The open public badges that a member is closest to, nearest first; none that is not begun."""
+    """The open public badges that a member is closest to, nearest first; none that is not begun
+    or can no longer be reached."""
     had = set(session.scalars(select(Award.badge_id).where(Award.member_id == member_id)))
     at = now()
     public = {badge.id: badge for badge in session.scalars(select(Badge).where(Badge.visibility == "public"))}
     found = [one for one in current(session).badges if one.id in public and one.id not in had and one.active(at)]
     facts = facts_of(session, [one.node for one in found], member_id)
     trees: list[tuple[Compiled, Explained]] = [(one, one.node.explain(facts)) for one in found]
-    trees = sorted((pair for pair in trees if pair[1].progress), key=lambda pair: (-pair[1].progress, pair[0].slug))
+    trees = sorted(
+        (pair for pair in trees if pair[1].progress and pair[1].reachable),
+        key=lambda pair: (-pair[1].progress, pair[0].slug),
+    )
     return [
         MemberBadge(badge=public[one.id], member_id=member_id, state="open", award=None, tree=tree)
         for one, tree in trees[:most]

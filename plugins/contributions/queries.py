@@ -9,7 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.orm import Session, joinedload
 
 from guildhall import Member, now
@@ -85,7 +85,8 @@ class Rank:
 class Leaderboard:
     """The best of a period, half-open in UTC; ``start`` and ``end`` are missing for all time.
 
-    ``me`` is the asking member's own place, wherever it is; None without points.
+    ``me`` is the asking member's own place, wherever it is, None without points; ``neighbours`` are those around
+    it, ``me`` among them, where ``ranks`` does not reach so far.
     """
 
     period: Period
@@ -93,6 +94,7 @@ class Leaderboard:
     end: datetime | None
     ranks: list[Rank]
     me: Rank | None
+    neighbours: list[Rank]
 
 
 def leaderboard(
@@ -114,9 +116,10 @@ def leaderboard(
         rank = ranks[-1].rank if tied else position
         ranks.append(Rank(rank=rank, member_id=member_id, name=name, points=int(total), count=int(count)))
     mine = next((one for one in ranks if one.member_id == me), None)
-    if mine is None and me is not None:
-        mine = _rank_of(session, points, me)
-    return Leaderboard(period=period, start=start, end=end, ranks=ranks, me=mine)
+    neighbours: list[Rank] = []
+    if mine is None and me is not None and (mine := _rank_of(session, points, me)):
+        neighbours = _around(session, points, mine)
+    return Leaderboard(period=period, start=start, end=end, ranks=ranks, me=mine, neighbours=neighbours)
 
 
 def _rank_of(session: Session, points: Any, member_id: UUID) -> Rank | None:
@@ -128,6 +131,22 @@ def _rank_of(session: Session, points: Any, member_id: UUID) -> Rank | None:
     name, mine, count = found
     above = session.scalar(select(func.count()).select_from(points).where(points.c.points > mine)) or 0
     return Rank(rank=above + 1, member_id=member_id, name=name, points=int(mine), count=int(count))
+
+
+def _around(session: Session, points: Any, mine: Rank, each: int = 2) -> list[Rank]:
+    """Up to ``each`` places above and below ``mine``, which is between them."""
+    better = points.alias("better")
+    rank = select(func.count() + 1).where(better.c.points > points.c.points).scalar_subquery()
+    query = select(rank, points.c.member_id, Member.display_name, points.c.points, points.c.count)
+    query = query.join(Member, Member.id == points.c.member_id).where(points.c.points > 0).limit(each)
+    place, own = tuple_(points.c.points, points.c.member_id), (mine.points, mine.member_id)
+    above = session.execute(query.where(place > own).order_by(points.c.points, points.c.member_id))
+    below = session.execute(query.where(place < own).order_by(points.c.points.desc(), points.c.member_id.desc()))
+    near = [
+        [Rank(rank=r, member_id=m, name=name, points=int(p), count=int(c)) for r, m, name, p, c in rows]
+        for rows in (above, below)
+    ]
+    return [*reversed(near[0]), mine, *near[1]]
 
 
 def _span(period: Period, at: datetime) -> tuple[datetime | None, datetime | None]:

@@ -133,13 +133,14 @@ class RankSchema(Schema):
 
 
 class LeaderboardSchema(Schema):
-    """The best of a period in UTC, and your own place."""
+    """The best of a period in UTC, your own place, and those around it where the best do not reach so far."""
 
     period = fields.String(required=True)
     start = fields.Instant(allow_none=True)
     end = fields.Instant(allow_none=True)
     ranks = fields.List(fields.Nested(RankSchema), required=True)
     me = fields.Nested(RankSchema, allow_none=True)
+    neighbours = fields.List(fields.Nested(RankSchema), required=True)
 
 
 class TypeShareSchema(Schema):

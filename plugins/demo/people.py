@@ -10,7 +10,7 @@ DOMAIN = "demo.invalid"
 
 @dataclass(frozen=True)
 class Person:
-    """``address`` is the local part of the e-mail address; empty for somebody without an account."""
+    """``address`` is the local part of the e-mail address; empty for somebody who gave none."""
 
     name: str
     address: str

@@ -40,7 +40,7 @@ def load(platform: Any, progress: Progress = lambda what, done, total: None) -> 
     """Make the demo community; None when it was made before, whatever became of it since.
 
     ``progress(what, done, total)`` is called as it goes. Deliveries are left to the worker: badges, rewards and
-    notices come minutes later. Members have addresses that reach nobody and passwords that nobody knows.
+    notices come after it. The members have no accounts, and addresses that reach nobody.
     """
     actor = Actor.system("demo")
     with platform.unit_of_work(actor) as session:
@@ -48,7 +48,7 @@ def load(platform: Any, progress: Progress = lambda what, done, total: None) -> 
         row = insert(Load).values(seed=SEED, end_date=end.date(), loaded_at=now())
         if session.scalar(row.on_conflict_do_nothing().returning(Load.seed)) is None:
             return None
-        people = _people(session, actor, end, progress)
+        people = _people(session, end, progress)
         _tiers(session, people, end)
         _fund(session, actor)
         recorded = _contributions(session, actor, people, end, progress)
@@ -70,24 +70,21 @@ def _end(session: Session) -> datetime:
     return min(now(), datetime.combine(wanted, time.max, UTC)) if wanted else now()
 
 
-def _people(session: Session, actor: Actor, end: datetime, progress: Progress) -> list[UUID]:
-    """Members in the order of PEOPLE."""
-    found: list[UUID] = []
+def _people(session: Session, end: datetime, progress: Progress) -> list[UUID]:
+    """Members in the order of PEOPLE. They have no account: nobody is to sign in as them."""
+    known = {}
     for position, (person, life) in enumerate(zip(PEOPLE, lives(Random(SEED)), strict=True)):
         joined = end - timedelta(days=life.joined + 1)
+        known[f"demo:{position}"] = members.KnownAs(display_name=person.name, time_zone=person.zone, joined_at=joined)
+    found = members.by_identity(session, "demo", known)
+    people = [found[subject] for subject in known]
+    for person, member_id in zip(PEOPLE, people, strict=True):
         if person.address:
-            member = members.register(
-                session, actor, email=f"{person.address}@{DOMAIN}", password=secrets.token_urlsafe(24),
-                display_name=person.name,
-            )  # fmt: skip
-            member.joined_at, member.time_zone, member.locale = joined, person.zone, person.locale
-            found.append(member.id)
-        else:
-            known = members.KnownAs(display_name=person.name, time_zone=person.zone, joined_at=joined)
-            found += members.by_identity(session, "demo", {f"demo:{position}": known}).values()
-        progress("members", position + 1, len(PEOPLE))
+            member = session.get_one(Member, member_id)
+            member.email, member.locale = f"{person.address}@{DOMAIN}", person.locale
     session.flush()
-    return found
+    progress("members", len(people), len(people))
+    return people
 
 
 def _tiers(session: Session, people: list[UUID], end: datetime) -> None:

@@ -46,7 +46,7 @@ def tell_milestone(session: Session, actor: Actor, events: Sequence[StoredEvent]
             session, _because(actor, event), member_id=reached.member_id, kind="milestone_reached",
             params={"threshold": reached.threshold, "milestone_id": reached.milestone_id},
             reference=f"contributions.milestone:{reached.milestone_id}:{reached.member_id}",
-            mail=not reached.quiet,
+            url="/admin/contributions/leaderboard", mail=not reached.quiet,
         )  # fmt: skip
 
 

@@ -16,3 +16,4 @@ def notification_kinds() -> Iterable[Kind]:
     Called once in each unit of work that writes or shows notices. Not called for a disabled plugin: its
     earlier notices are then shown with a text that says so.
     """
+    return ()

@@ -99,9 +99,7 @@ def send(server: Server, message: EmailMessage) -> None:
     included, is of the server and not of the mail: it raises what smtplib raises, and may be tried again.
     """
     origin, recipient = (message[head].addresses[0] for head in ("From", "To"))
-    connect = smtplib.SMTP_SSL if server.implicit_tls else smtplib.SMTP
-    secure = {"context": ssl.create_default_context()} if server.implicit_tls else {}
-    smtp = connect(server.host, server.port, local_hostname=origin.domain, timeout=TIMEOUT_SECONDS, **secure)
+    smtp = _connect(server, origin.domain)
     try:
         _sign_in(smtp, server)
         try:
@@ -118,6 +116,13 @@ def send(server: Server, message: EmailMessage) -> None:
             smtp.quit()  # the mail is accepted by now, whatever happens to the good-bye
     finally:
         smtp.close()
+
+
+def _connect(server: Server, own_name: str) -> smtplib.SMTP:
+    if server.implicit_tls:
+        tls = ssl.create_default_context()
+        return smtplib.SMTP_SSL(server.host, server.port, own_name, timeout=TIMEOUT_SECONDS, context=tls)
+    return smtplib.SMTP(server.host, server.port, own_name, timeout=TIMEOUT_SECONDS)
 
 
 def _sign_in(smtp: smtplib.SMTP, server: Server) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, Text, text
-from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import mapped_column, relationship
 
-from guildhall import CreatedAt, Id, Instant, Json, Mapped, Model, Slug
+from guildhall import CreatedAt, Id, Instant, Json, Mapped, Member, Model, Slug
 
 
 class Notification(Model):
@@ -41,3 +41,8 @@ class Notification(Model):
     read_at: Mapped[Instant | None]
     mailed_at: Mapped[Instant | None]
     mail_error: Mapped[str | None] = mapped_column(Text)
+
+    member: Mapped[Member] = relationship(viewonly=True, lazy="raise")
+
+    def __str__(self) -> str:
+        return self.kind

@@ -22,11 +22,12 @@ plugin = Plugin(
             label=_("Notice"),
             icon="bell",
             actions=("list", "show"),
-            columns=("created_at", "member_id", "kind", "read_at", "mailed_at", "mail_error"),
+            columns=("created_at", "member.display_name", "kind", "read_at", "mailed_at", "mail_error"),
             filters=("kind", "member_id", "created_at"),
             owner="member_id",
             labels={
                 "member_id": _("Member"),
+                "member.display_name": _("Member"),
                 "params": _("Parameters"),
                 "url": _("Leads to"),
                 "mailed_at": _("Mailed"),

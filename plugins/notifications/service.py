@@ -50,7 +50,8 @@ def mark_read(session: Session, actor: Actor, notification_id: UUID) -> Notifica
     """Mark the actor's own notice as read, which a second time changes nothing. Raises NotFound."""
     mine = (Notification.id == notification_id, Notification.member_id == actor.member_id)
     read_at = func.coalesce(Notification.read_at, now())
-    notice = session.scalar(update(Notification).where(*mine).values(read_at=read_at).returning(Notification))
+    marked = update(Notification).where(*mine).values(read_at=read_at).returning(Notification)
+    notice: Notification | None = session.scalar(marked)
     if notice is None:
         raise NotFound()
     return notice

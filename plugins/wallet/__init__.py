@@ -2,10 +2,10 @@
 
 from .events import BalanceChanged, RewardPaid, RewardPending, WalletStateChanged
 from .queries import shown
-from .service import Receipt, issue, lock_accounts, open_account, open_accounts, reverse, transfer
+from .service import Receipt, issue, lock_accounts, open_account, open_accounts, retire, reverse, transfer
 from .units import decimal
 
 __all__ = [
     "BalanceChanged", "Receipt", "RewardPaid", "RewardPending", "WalletStateChanged", "decimal", "issue",
-    "lock_accounts", "open_account", "open_accounts", "reverse", "shown", "transfer",
+    "lock_accounts", "open_account", "open_accounts", "retire", "reverse", "shown", "transfer",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from guildhall import Actor, DomainError
+from guildhall import Actor
 
 from . import queries, service
 from .queries import shown
@@ -62,13 +62,10 @@ def verify(platform: Any) -> None:
 def fund(platform: Any, amount: int, asset: str, reason: str) -> None:
     """Issue units into the reward fund and pay the rewards that wait for it."""
     actor = Actor.system("wallet fund")
-    try:
-        with platform.unit_of_work(actor) as session:
-            funding = service.fund_rewards(session, actor, amount=amount, asset=asset, reason=reason)
-            left = queries.reward_fund(session, asset)
-            issued, held = shown(session, amount, asset), shown(session, left.balance, asset)
-    except DomainError as problem:
-        raise click.ClickException(problem.message) from None
+    with platform.unit_of_work(actor) as session:
+        funding = service.fund_rewards(session, actor, amount=amount, asset=asset, reason=reason)
+        left = queries.reward_fund(session, asset)
+        issued, held = shown(session, amount, asset), shown(session, left.balance, asset)
     click.echo(
         f"Issued {issued}; {funding.paid} waiting rewards were paid. "
         f"The fund holds {held}, {left.waiting} rewards still wait."

@@ -25,6 +25,11 @@ class WalletNotEmpty(Conflict):
     sentence = _("Only an empty wallet can be closed; this one still holds {balance}.")
 
 
+class HouseAccount(Conflict):
+    code = "HOUSE_ACCOUNT"
+    sentence = _("An account of the house can be frozen, but not closed.")
+
+
 class AssetMismatch(Invalid):
     code = "ASSET_MISMATCH"
     sentence = _("Both accounts must hold {asset}: the source holds {source}, the destination {destination}.")

@@ -68,7 +68,10 @@ plugin = Plugin(
                 "sum": _("Amount"), "paid_at": _("Paid"), "why": _("Waits for"), "transfer_id": _("Transfer"),
             },
             help={
-                "why": _("FUND_SHORT: the reward fund must be filled; WALLET_CLOSED: the member's wallet is closed."),
+                "why": _(
+                    "FUND_SHORT: the reward fund must be filled; FUND_FROZEN: the fund is frozen; "
+                    "WALLET_CLOSED: the member's wallet is closed."
+                ),
                 "reference": _("Names the cause; a cause is rewarded once."),
             },
             states={"state": REWARD_STATES},

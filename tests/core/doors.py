@@ -93,7 +93,10 @@ class Person:
 
 @pytest.fixture
 def people(site: Platform, web: Flask) -> Callable[..., Person]:
-    """Makes people: ``people("User")`` has a token, ``people("Admin", browser=True)`` a cookie, ``people()`` neither."""
+    """Makes people: ``people("User")`` has a token, ``people("Admin", browser=True)`` a cookie, ``people()`` neither.
+
+    ``people("")`` is a member without any role.
+    """
 
     def make(*roles: str, browser: bool = False, name: str = "Amina") -> Person:
         if not roles:
@@ -105,7 +108,7 @@ def people(site: Platform, web: Flask) -> Callable[..., Person]:
             member = Member(id=key, user_id=user_id, display_name=name, email=f"{key}@example.org")
             session.add(member)
             session.flush()
-            access.assign(session, user_id or 0, roles)
+            access.assign(session, user_id or 0, filter(None, roles))
             kind = "cookie" if browser else "token"
             row, token = sessions.start(session, member, kind=kind, ip=None, device=None)
             pair = tokens.issue(session, site.config.secret_key, sessions.actor_of(session, session_id=row.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from core.actor import Actor
-from core.db.base import Model, metadata
+from core.loader import _forget
 from core.platform import Platform
 from tests.conftest import Cluster, test_config
 from tests.core.doors import people as people
@@ -20,6 +21,7 @@ from tests.core.doors import site as site
 from tests.core.doors import switch as switch
 from tests.core.doors import web as web
 
+NOWHERE = "postgresql+psycopg:///nowhere"
 IMPORTS = """
 from datetime import timedelta
 from guildhall import *
@@ -55,7 +57,7 @@ class Workshop:
     def plugin(self, name: str, manifest: str = "", code: str = "", version: str = "1.0.0") -> Path:
         """Write the plugin ``name``: ``code`` comes first, ``manifest`` goes into ``Plugin(…)``."""
         made = f"plugin = Plugin({name!r}, version={version!r}, label={name!r}, {manifest})\n"
-        return self.source(name, IMPORTS + dedent(code) + made)
+        return self.source(name, f"{IMPORTS}{dedent(code)}\n{made}")
 
     def source(self, name: str, source: str) -> Path:
         """Write a plugin.py of any content."""
@@ -81,15 +83,16 @@ class Workshop:
         )
 
     def load(self, **options: Any) -> Platform:
-        """A platform that found the plugins; its database may be as it was."""
+        """A platform that found the plugins; nothing was migrated, and perhaps there is no database."""
         extra = options.pop("extra", ())
         config = test_config(plugin_path=str(self.folder), **options)
-        platform = Platform(config, self.url, self.cluster.redis_url, extra)
+        platform = Platform(config, self._url or NOWHERE, self.cluster.redis_url, extra)
         self.made.append(platform)
         return platform
 
     def boot(self, **options: Any) -> Platform:
         """A platform that found the plugins and has migrated; Redis is empty."""
+        assert self.url
         platform = self.load(**options)
         platform.upgrade()
         assert platform.bell is not None
@@ -101,19 +104,12 @@ class Workshop:
         for platform in self.made:
             platform.database.dispose()
         home = str(self.folder)
-        names = {
-            name
-            for name, module in sys.modules.items()
-            if home in str(getattr(module, "__file__", "") or "") or home in str(getattr(module, "__path__", ""))
-        }
-        for mapper in list(Model.registry.mappers):
-            if mapper.class_.__module__ in names:
-                table = mapper.local_table
-                Model.registry._dispose_manager_and_mapper(mapper.class_manager)
-                metadata.remove(table)
-        for name in names:
-            del sys.modules[name]
+        found = [one for platform in self.made for one in platform.found]
+        for one in found:
+            if one.folder.startswith(home):
+                _forget(one, found)
         sys.path[:] = [entry for entry in sys.path if not entry.startswith(home)]
+        importlib.invalidate_caches()
 
 
 @pytest.fixture

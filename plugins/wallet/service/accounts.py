@@ -86,7 +86,8 @@ def _unknown(session: Session, keys: Iterable[Key]) -> DomainError:
 def set_state(session: Session, actor: Actor, *, account_id: UUID, state: str, reason: str) -> Account:
     """Freeze (nothing leaves), close (nothing moves, for good) or unfreeze a wallet.
 
-    Raises ReasonRefused, UnknownAccount, WalletClosed (it is and stays), WalletNotEmpty.
+    Raises ReasonRefused, UnknownAccount, WalletClosed (it is and stays), WalletNotEmpty,
+    HouseAccount.
     """
     require_reason(reason)
     lock_accounts(session, [account_id])
@@ -98,6 +99,8 @@ def set_state(session: Session, actor: Actor, *, account_id: UUID, state: str, r
         return account
     if before == "closed":
         raise errors.WalletClosed(needed=shown(session, account.posted, account.asset))
+    if state == "closed" and account.member_id is None:
+        raise errors.HouseAccount()
     if state == "closed" and (account.posted or account.held):
         raise errors.WalletNotEmpty(balance=shown(session, account.posted, account.asset))
     account.state = state

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, audit, now, publish
+from guildhall import Actor, audit, enqueue, now, publish
 
 from .. import errors
 from ..events import RewardPaid, RewardPending
@@ -23,6 +23,7 @@ from .transfers import Receipt, issue, post
 
 AT_ONCE = 100
 FUND_SHORT = "FUND_SHORT"
+FUND_FROZEN = "FUND_FROZEN"
 WALLET_CLOSED = errors.WalletClosed.code
 
 
@@ -96,7 +97,7 @@ def pay_pending(session: Session, actor: Actor, *, assets: Iterable[str], most: 
 def fund_rewards(
     session: Session, actor: Actor, *, amount: int, asset: str, reason: str, reference: str | None = None
 ) -> Funding:
-    """Issue ``amount`` into the reward fund of ``asset`` and pay what waited for it, up to a hundred at once.
+    """Issue ``amount`` into the reward fund of ``asset`` and pay what waited: a hundred at once, the rest by a job.
 
     Raises UnknownAsset, AmountNotPositive, ReasonRefused.
     """
@@ -111,7 +112,10 @@ def fund_rewards(
             session, actor, "wallet.fund.created", subject_type="wallet.account", subject_id=fund,
             changes={"balance": [receipt.destination_balance - amount, receipt.destination_balance]}, reason=reason,
         )  # fmt: skip
-    return Funding(receipt, _pay(session, actor, claimed))
+    paid = _pay(session, actor, claimed)
+    if paid == AT_ONCE:  # more may wait
+        enqueue(session, actor, "wallet.pay_pending")
+    return Funding(receipt, paid)
 
 
 def _claim(session: Session, assets: Iterable[str], most: int) -> list[Reward]:
@@ -135,11 +139,11 @@ def _accounts(session: Session, rewards: Sequence[Reward]) -> dict[tuple[str, st
 def _pay(session: Session, actor: Actor, rewards: Sequence[Reward]) -> int:
     accounts = _accounts(session, rewards)
     lock_accounts(session, accounts.values())
-    short: set[str] = set()
+    stopped: dict[str, str] = {}  # why no more is paid in an asset
     paid = 0
     for reward in rewards:
-        if reward.asset in short:
-            reward.why = FUND_SHORT
+        if reward.asset in stopped:
+            reward.why = stopped[reward.asset]
             continue
         cause = replace(actor, correlation_id=reward.correlation_id)
         try:
@@ -149,8 +153,9 @@ def _pay(session: Session, actor: Actor, rewards: Sequence[Reward]) -> int:
                 reason=reward.reason, reference=f"reward:{reward.id}", contribution_id=reward.contribution_id,
             )  # fmt: skip
         except errors.InsufficientFunds:
-            short.add(reward.asset)
-            reward.why = FUND_SHORT
+            reward.why = stopped[reward.asset] = FUND_SHORT
+        except errors.WalletFrozen:
+            reward.why = stopped[reward.asset] = FUND_FROZEN
         except errors.WalletClosed:
             reward.why = WALLET_CLOSED
         else:

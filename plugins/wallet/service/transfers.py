@@ -170,6 +170,20 @@ def issue(
     )  # fmt: skip
 
 
+def retire(
+    session: Session, actor: Actor, *, source: UUID, amount: int, reason: str, reference: str | None = None
+) -> Receipt:
+    """Take units out of being: the opposite of ``issue``. Raises as it does, and InsufficientFunds, WalletFrozen."""
+    require_reason(reason)
+    asset = session.scalar(select(Account.asset).where(Account.id == source))
+    if asset is None:
+        raise errors.UnknownAccount()
+    return transfer(
+        session, actor, source=source, destination=open_account(session, asset=asset, purpose="issuance"),
+        amount=amount, kind="retire", reason=reason, reference=reference,
+    )  # fmt: skip
+
+
 def name_of(actor: Actor) -> str:
     """Who made a transfer, without personal data."""
     return f"member:{actor.member_id}" if actor.member_id else f"{actor.kind}:{actor.name}"[:160]

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 
+import plugins
+from core.actor import Actor
+from core.db.base import Model, metadata
 from core.lifecycle import PluginRow
 from core.members.models import Member
 from core.platform import Platform
 from core.plugin import Permission, Plugin
 from guildhall import new_id
+from tests.core.workshop import IMPORTS
 
-BUNDLED = {"badges", "contributions", "notifications", "suggestions", "wallet"}
+BUNDLED = {folder.parent.name for folder in Path(str(plugins.__file__)).parent.glob("*/plugin.py")}
 MODEL = """
 class Thing(Model):
     __tablename__ = "{table}"
@@ -160,47 +166,101 @@ DECLARATIONS = {
 }
 
 
-@pytest.fixture
-def booted(workshop: Any, states: Any) -> Any:
-    """Boots, checks that all but the plugins named are enabled, and returns their states and reasons."""
+EVERY_CODE = """
+class Left(Event):
+    event_name = "odd.left.behind"
+class LeftSpecs:
+    @hookspec
+    def odd_left_behind(session): ...
+def left(session, actor, event): ...
+"""
+EVERYTHING = {
+    "hookspecs": "LeftSpecs",
+    "events": "[Left]",
+    "subscribers": "[Subscriber(event=Left, handler=left)]",
+    "roles": "[Role('Left', ('wallet:*:*',))]",
+}
 
-    def boot(*bad: str, **options: Any) -> dict[str, tuple[str, str]]:
-        platform = workshop.boot(**options)
-        found = states(platform)
+def footprint(platform: Platform) -> Any:
+    """Everything that a plugin can leave in a platform and in the process."""
+    registry = platform.registry
+    parts = (registry.resources, registry.permissions, registry.events, registry.subscribers, registry.jobs)
+    parts += (registry.schedules, registry.roles, registry._by_event, registry._owner_of_settings)
+    hooks = {name: len(caller.get_hookimpls()) for name, caller in vars(registry.hooks.hook).items()}
+    models = {mapper.class_.__name__ for mapper in Model.registry.mappers}
+    return [sorted(map(str, part)) for part in parts], hooks, models, set(metadata.tables), "odd" in sys.modules
+
+
+@pytest.fixture
+def loaded(workshop: Any) -> Any:
+    """Loads, checks that all but the plugins named are taken in, and returns states and reasons of those."""
+
+    def load(*bad: str, **options: Any) -> dict[str, tuple[str, str]]:
+        platform = workshop.load(**options)
+        found = {one.name: (str(one.state), one.reason) for one in platform.found}
         assert {name for name, (state, _) in found.items() if state != "enabled"} == set(bad)
-        assert {*found, "core"} >= BUNDLED
         assert set(platform.registry.plugins) == {*found, "core"} - set(bad)
-        with platform.unit_of_work() as session:
-            session.add(Member(id=new_id(), display_name="Amina"))
+        assert set(found) >= BUNDLED
         return {name: found[name] for name in bad}
 
-    return boot
+    return load
 
 
 @pytest.mark.parametrize("source, reason", FAILURES.values(), ids=FAILURES)
-def test_a_module_that_is_no_plugin_costs_only_itself(workshop: Any, booted: Any, source: str, reason: str) -> None:
+def test_a_module_that_is_no_plugin_costs_only_itself(workshop: Any, loaded: Any, source: str, reason: str) -> None:
     workshop.source("odd", source)
     workshop.plugin("well")
-    state, shown = booted("odd")["odd"]
+    state, shown = loaded("odd")["odd"]
     assert state == "failed-load"
     assert reason in shown
 
 
 @pytest.mark.parametrize("code, manifest, reason", DECLARATIONS.values(), ids=DECLARATIONS)
 def test_a_wrong_declaration_costs_only_its_plugin(
-    workshop: Any, booted: Any, code: str, manifest: str, reason: str
+    workshop: Any, loaded: Any, code: str, manifest: str, reason: str
 ) -> None:
     workshop.plugin("odd", manifest, code)
     workshop.plugin("well")
-    state, shown = booted("odd")["odd"]
+    state, shown = loaded("odd")["odd"]
     assert state == "failed-load"
     assert reason in shown
 
 
-def test_a_model_with_a_broken_relation_costs_only_its_plugin(workshop: Any, booted: Any) -> None:
+def test_the_platform_boots_and_works_with_every_failure_at_once(workshop: Any, states: Any) -> None:
+    for number, (source, _) in enumerate(FAILURES.values()):
+        workshop.source(f"source{number}", source)
+    for number, (code, manifest, _) in enumerate(DECLARATIONS.values()):
+        name = f"declared{number}"
+        workshop.plugin(name, manifest.replace("odd", name), code.replace("odd", name))
+    workshop.plugin("zeal", "requires={'wallet': '>=0'}")
+    platform = workshop.boot()
+    enabled = {name for name, (state, _) in states(platform).items() if state == "enabled"}
+    assert enabled == {*BUNDLED, "zeal"}
+    with platform.unit_of_work(Actor.system("test")) as session:
+        session.add(Member(id=new_id(), display_name="Amina"))
+
+
+@pytest.mark.parametrize("code, manifest, reason", DECLARATIONS.values(), ids=DECLARATIONS)
+def test_nothing_is_left_of_a_plugin_that_failed(workshop: Any, code: str, manifest: str, reason: str) -> None:
+    before = footprint(workshop.load())
+    given = {part.split("=")[0].strip() for part in manifest.split(", ") if "=" in part}
+    more = [f"{part}={value}" for part, value in EVERYTHING.items() if part not in given]
+    workshop.plugin("odd", ", ".join([*filter(None, [manifest]), *more]), code + EVERY_CODE)
+    assert footprint(workshop.load()) == before
+
+
+def test_a_failed_plugin_fails_alike_each_time(workshop: Any) -> None:
+    code, manifest, _ = DECLARATIONS["reserved column"]
+    workshop.plugin("odd", manifest, code)
+    workshop.source("loud", IMPORTS + MODEL.format(table="loud_thing", column="title") + "raise RuntimeError('no')")
+    first, second = ([(one.name, one.reason) for one in workshop.load().found] for _ in range(2))
+    assert first == second
+
+
+def test_a_model_with_a_broken_relation_costs_only_its_plugin(workshop: Any, loaded: Any) -> None:
     relation = "from sqlalchemy.orm import relationship\n" + MODEL.format(table="odd_thing", column="title")
     workshop.plugin("odd", code=relation + "    other = relationship('NobodyKnowsThis')\n")
-    state, reason = booted("odd")["odd"]
+    state, reason = loaded("odd")["odd"]
     assert state == "failed-load"
     assert "NobodyKnowsThis" in reason
 
@@ -212,11 +272,20 @@ def test_the_traceback_of_a_failed_import_is_kept(workshop: Any) -> None:
     assert "no luck today" in one.traceback
 
 
-def test_members_of_a_circle_are_named(workshop: Any, booted: Any) -> None:
+def test_a_failed_plugin_may_be_mended_and_loaded(workshop: Any) -> None:
+    code, _, _ = DECLARATIONS["reserved column"]
+    folder = workshop.plugin("odd", "resources=[Resource(Thing)]", code)
+    workshop.load()
+    shutil.rmtree(folder)
+    workshop.plugin("odd", "resources=[Resource(Thing)]", code.replace("data:", "dates:"))
+    assert "odd.thing" in workshop.load().registry.resources
+
+
+def test_members_of_a_circle_are_named(workshop: Any, loaded: Any) -> None:
     workshop.plugin("alpha", "requires={'beta': '>=1'}")
     workshop.plugin("beta", "requires={'alpha': '>=1'}")
     workshop.plugin("leaf", "requires={'beta': '>=1'}")
-    found = booted("alpha", "beta", "leaf")
+    found = loaded("alpha", "beta", "leaf")
     for name in ("alpha", "beta"):
         state, reason = found[name]
         assert state == "failed-load"
@@ -226,22 +295,22 @@ def test_members_of_a_circle_are_named(workshop: Any, booted: Any) -> None:
     assert "beta is failed-load: plugins require each other" in found["leaf"][1]
 
 
-def test_a_plugin_that_requires_itself_is_a_circle(workshop: Any, booted: Any) -> None:
+def test_a_plugin_that_requires_itself_is_a_circle(workshop: Any, loaded: Any) -> None:
     workshop.plugin("alpha", "requires={'alpha': '>=1'}")
-    assert booted("alpha")["alpha"] == ("failed-load", "plugins require each other: alpha → alpha")
+    assert loaded("alpha")["alpha"] == ("failed-load", "plugins require each other: alpha → alpha")
 
 
-def test_a_missing_dependency_is_named(workshop: Any, booted: Any) -> None:
+def test_a_missing_dependency_is_named(workshop: Any, loaded: Any) -> None:
     workshop.plugin("alpha", "requires={'treasury': '>=1'}")
     reason = "it needs the plugin treasury, which is not installed"
-    assert booted("alpha")["alpha"] == ("missing-dependency", reason)
+    assert loaded("alpha")["alpha"] == ("missing-dependency", reason)
 
 
-def test_dependants_of_a_failed_plugin_name_it(workshop: Any, booted: Any) -> None:
+def test_dependants_of_a_failed_plugin_name_it(workshop: Any, loaded: Any) -> None:
     workshop.source("alpha", "raise RuntimeError('no luck today')")
     workshop.plugin("beta", "requires={'alpha': '>=1'}")
     workshop.plugin("gamma", "requires={'beta': '>=1'}")
-    found = booted("alpha", "beta", "gamma")
+    found = loaded("alpha", "beta", "gamma")
     assert found["beta"] == ("missing-dependency", "alpha is failed-load: RuntimeError: no luck today")
     assert found["gamma"][0] == "missing-dependency"
     assert found["gamma"][1].startswith("beta is missing-dependency: alpha is failed-load")
@@ -251,15 +320,15 @@ def test_dependants_of_a_failed_plugin_name_it(workshop: Any, booted: Any) -> No
     "versions, reason",
     [(">=2", "it needs alpha >=2, but 1.0.0 is installed"), ("about two", "Invalid specifier: 'about two'")],
 )
-def test_an_incompatible_version_is_told(workshop: Any, booted: Any, versions: str, reason: str) -> None:
+def test_an_incompatible_version_is_told(workshop: Any, loaded: Any, versions: str, reason: str) -> None:
     workshop.plugin("alpha")
     workshop.plugin("beta", f"requires={{'alpha': {versions!r}}}")
-    assert booted("beta")["beta"] == ("incompatible", reason)
+    assert loaded("beta")["beta"] == ("incompatible", reason)
 
 
-def test_a_plugin_that_needs_a_newer_core_is_told(workshop: Any, booted: Any) -> None:
+def test_a_plugin_that_needs_a_newer_core_is_told(workshop: Any, loaded: Any) -> None:
     workshop.plugin("alpha", "requires={'core': '>=99'}")
-    assert booted("alpha")["alpha"] == ("incompatible", "it needs core >=99, but 0.1.0 is installed")
+    assert loaded("alpha")["alpha"] == ("incompatible", "it needs core >=99, but 0.1.0 is installed")
 
 
 def test_a_second_plugin_of_a_bundled_name_is_refused_and_shown(workshop: Any) -> None:
@@ -291,10 +360,10 @@ def test_plugins_come_back_after_safe_mode(workshop: Any, states: Any) -> None:
     assert {state for state, _ in states(workshop.boot()).values()} == {"enabled"}
 
 
-def test_disabled_plugins_are_not_even_imported(workshop: Any, booted: Any) -> None:
+def test_disabled_plugins_are_not_even_imported(workshop: Any, loaded: Any) -> None:
     workshop.source("odd", "raise RuntimeError('imported')")
     workshop.plugin("well")
-    booted(disabled_plugins="odd, nobody")
+    loaded(disabled_plugins="odd, nobody")
 
 
 def test_a_manifest_given_by_hand_is_a_plugin_like_any_other(workshop: Any, states: Any) -> None:
@@ -360,17 +429,17 @@ def test_an_installed_package_is_found_by_its_entry_point(workshop: Any, distrib
     ids=["raises", "no manifest", "nothing", "no module", "another name"],
 )
 def test_a_bad_entry_point_costs_only_itself(
-    booted: Any, distribution: Distribution, source: str, target: str, reason: str
+    loaded: Any, distribution: Distribution, source: str, target: str, reason: str
 ) -> None:
     distribution.install("packed", source, target)
-    state, shown = booted("packed")["packed"]
+    state, shown = loaded("packed")["packed"]
     assert state == "failed-load"
     assert reason in shown
 
 
-def test_a_disabled_entry_point_is_not_loaded(booted: Any, distribution: Distribution) -> None:
+def test_a_disabled_entry_point_is_not_loaded(loaded: Any, distribution: Distribution) -> None:
     distribution.install("packed", "raise RuntimeError('imported')")
-    booted(disabled_plugins="packed")
+    loaded(disabled_plugins="packed")
 
 
 def test_states_are_kept_for_every_plugin_that_loads(workshop: Any) -> None:

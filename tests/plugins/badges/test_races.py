@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from threading import Barrier
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from plugins.badges.evaluator import evaluate
 from plugins.badges.recalculation import recalculate
 from plugins.contributions import service as contributions
 
-from .conftest import count
+from .conftest import count, held
 
 ROUNDS = 12
 
@@ -62,6 +62,33 @@ def test_two_contributions_at_once_tip_a_badge_that_needs_both_exactly_once(
         )
     Deliverer(platform.database).drain()
     assert sorted(awards_of(platform, "both")) == members
+
+
+def test_a_badge_that_needs_another_is_not_missed_between_two_evaluations(
+    platform: Platform,
+    system: Actor,
+    people: Callable[..., list[UUID]],
+    badge: Callable[..., UUID],
+    contribute: Callable[..., UUID],
+) -> None:
+    """The first has awarded ``base`` and not committed; the second must wait for it, or both would miss ``both``."""
+    badge("base", count("git.commit"))
+    badge("both", {"all": [held("base"), count("git.merge")]})
+    [member_id] = people()
+    contribute(member_id, "git.commit")
+
+    def second() -> None:
+        contribute(member_id, "git.merge")
+        with platform.unit_of_work(system) as session:
+            evaluate(session, system, members=[member_id], types=["git.merge"], tipped=dict)
+
+    with ThreadPoolExecutor(1) as pool:
+        with platform.unit_of_work(system) as session:
+            evaluate(session, system, members=[member_id], types=["git.commit"], tipped=dict)
+            waiting = pool.submit(second)
+            wait([waiting], timeout=1)
+        waiting.result()
+    assert awards_of(platform, "both") == [member_id]
 
 
 def test_a_supply_limit_holds_under_eight_threads(

@@ -171,6 +171,12 @@ def test_the_nearest_badges_are_open_public_and_begun(session: Session, system: 
     assert [one.badge.slug for one in found][:1] == ["points-100"]  # met, not awarded yet
     assert "points-500" in {one.badge.slug for one in found}
     assert "veiled" not in {one.badge.slug for one in found}
+    everything = {one.badge.slug for one in queries.nearest(session, member_id, most=99)}
+    assert "elite-creator" in everything
+    add_badge(session, system, "past", {"all": [points(1), {"type": "member.before", "date": "2000-01-01"}]})
+    add_badge(session, system, "or-past", {"any": [points(460), {"type": "member.before", "date": "2000-01-01"}]})
+    reachable = {one.badge.slug for one in queries.nearest(session, member_id, most=99)} - everything
+    assert reachable == {"or-past"}
     assert all(one.progress for one in found)
 
 

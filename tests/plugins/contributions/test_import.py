@@ -19,10 +19,10 @@ from core.jobs.run import run_next
 from core.members.models import Identity
 from core.platform import Platform
 from guildhall import Actor, Member
-from plugins.contributions import history, importing
+from plugins.contributions import history, hooks, importing
 from plugins.contributions.commands import group
 from plugins.contributions.errors import InvalidEvent, NotARepository
-from plugins.contributions.history import Line, Masked, csv_lines, fixed_zone, git_lines
+from plugins.contributions.history import BadLine, Line, Masked, csv_lines, fixed_zone, git_lines
 from plugins.contributions.models import Contribution, MemberProgress
 
 from .conftest import findings, picture
@@ -190,6 +190,20 @@ def test_a_git_history_is_imported_by_a_job(platform: Platform, system: Actor, r
         assert (job.state, job.done, job.total) == ("done", 6, 6)
         assert job.result is not None
         assert job.result["recorded"] == 6
+
+
+def test_the_first_start_asks_for_the_configured_repository_until_it_is_in(
+    platform: Platform, system: Actor, repository: Path
+) -> None:
+    def start() -> str | None:
+        with platform.unit_of_work(system) as session:
+            return hooks.first_start(session, platform)
+
+    assert start() is None
+    platform.config = platform.config.model_copy(update={"repo": repository})
+    assert start() == "The history of engine is being imported."
+    assert run_next(platform.database)
+    assert start() is None
 
 
 def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:

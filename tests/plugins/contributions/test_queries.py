@@ -42,7 +42,26 @@ def test_equal_points_share_a_rank_and_the_next_counts_them_all(session: Session
     assert [one.name for one in cut.ranks] == ["Member 0"]
     assert cut.me is not None
     assert (cut.me.rank, cut.me.points, cut.me.count) == (2, 10, 2)
+    around = [(one.rank, one.name) for one in cut.neighbours]
+    assert around[0] == (1, "Member 0")
+    assert sorted(around) == [(1, "Member 0"), (2, "Member 1"), (2, "Member 2"), (4, "Member 3")]
+    assert [one.points for one in cut.neighbours] == [15, 10, 10, 5]
+    assert board.neighbours == []
     assert queries.leaderboard(session, me=members[4]).me is None
+
+
+@pytest.mark.parametrize("period", ["all", "month", "week"])
+def test_the_places_around_a_member_are_those_of_the_whole_board(
+    session: Session, system: Actor, period: queries.Period
+) -> None:
+    members = add_people(session, 9)
+    for member, count in zip(members, (5, 4, 4, 3, 3, 3, 2, 1, 1), strict=True):
+        give(session, system, member, *[NOW] * count)
+    with frozen(NOW):
+        whole = queries.leaderboard(session, period=period).ranks
+        for position, one in enumerate(whole[1:], start=1):
+            board = queries.leaderboard(session, period=period, top=1, me=one.member_id)
+            assert board.neighbours == whole[max(0, position - 2) : position + 3]
 
 
 def test_months_and_weeks_are_half_open_in_utc(session: Session, system: Actor) -> None:

@@ -27,6 +27,7 @@ class PostOffice:
     recipients: list[list[str]] = field(default_factory=list)
     answers: dict[str, str] = field(default_factory=dict)
     connections: int = 0
+    hangs_up: bool = False
     controller: Controller | None = None
 
     @property
@@ -47,6 +48,11 @@ class PostOffice:
         session.host_name = hostname
         self.connections += 1
         return responses
+
+    async def handle_QUIT(self, server: Any, session: Any, envelope: Any) -> str:
+        if self.hangs_up:
+            server.transport.abort()
+        return "221 Bye"
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if "MAIL" not in self.answers:

@@ -101,7 +101,7 @@ def test_a_milestone_and_all_that_follows_from_it(platform: Platform, join: Join
     if source == "import":
         assert not any(mail for _subject, _url, mail in notices)
     else:
-        assert ("You reached 100 points", "", True) in notices
+        assert ("You reached 100 points", "/admin/contributions/leaderboard", True) in notices
 
 
 def test_a_milestone_tells_once(platform: Platform, join: Join) -> None:

@@ -137,6 +137,16 @@ def test_a_final_refusal_is_kept_and_not_tried_again(
     assert post_office.letters == []
 
 
+def test_a_server_that_hangs_up_after_taking_it_has_taken_it(
+    mailing: Platform, post_office: PostOffice, join: Join
+) -> None:
+    post_office.hangs_up = True
+    key = tell(mailing, join())
+    drain(mailing)
+    assert (len(post_office.letters), delivery(mailing).state) == (1, "done")
+    assert row(mailing, key).mailed_at is not None
+
+
 def test_what_is_quiet_never_mails(mailing: Platform, post_office: PostOffice, join: Join) -> None:
     tell(mailing, join(), mail=False)
     drain(mailing)

@@ -96,3 +96,10 @@ def test_admins_see_all_notices(me: Any, clients: Any, platform: Platform) -> No
     assert "Thank you for your suggestion" in record.text
     assert admin.get(f"{API}/notifications/{key}").json["data"]["kind"] == "suggestion_thanks"
     assert me.get("/admin/notifications/notification/list/").status_code in (302, 403)
+
+
+def test_the_member_page_shows_the_last_notices(me: Any, clients: Any, platform: Platform) -> None:
+    tell(platform, me.member.id, "a")
+    page = clients("Admin").get(f"/admin/members/{me.member.id}")
+    assert page.status_code == 200
+    assert "Thank you for your suggestion" in page.text

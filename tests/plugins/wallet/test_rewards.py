@@ -138,6 +138,27 @@ def test_the_job_pays_what_waits(platform, member):
         assert verify(session) == []
 
 
+def test_what_a_funding_cannot_pay_at_once_is_left_to_a_job(platform, member):
+    ask(platform, *(request(member, 1) for _ in range(130)))
+    assert fill(platform, 130).paid == 100
+    assert run_next(platform.database)
+    assert holds(platform, member) == 130
+
+
+def test_a_frozen_fund_pays_nothing_until_it_is_unfrozen(platform, member):
+    fund = fill(platform, 100).receipt.destination
+    with platform.unit_of_work(SYSTEM) as session:
+        service.set_state(session, SYSTEM, account_id=fund, state="frozen", reason="audit")
+    wanted = request(member)
+    ask(platform, wanted, request(member))
+    with platform.unit_of_work(SYSTEM) as session:
+        assert session.get(Reward, wanted.reward_id).why == "FUND_FROZEN"
+        service.set_state(session, SYSTEM, account_id=fund, state="active", reason="audit done")
+        assert service.pay_pending(session, SYSTEM, assets=["POINTS"]) == 2
+        with pytest.raises(errors.HouseAccount):
+            service.set_state(session, SYSTEM, account_id=fund, state="closed", reason="no")
+
+
 def test_a_closed_wallet_waits_and_holds_nobody_else_up(platform, member):
     with platform.unit_of_work(SYSTEM) as session:
         other = new_member(session)

@@ -154,6 +154,14 @@ def test_a_reversal_cannot_take_what_was_spent(session, wallet):
         service.reverse(session, SYSTEM, transfer_id=receipt.id, reason="typo")
 
 
+def test_what_is_retired_is_no_longer_issued(session, wallet):
+    one = wallet(100, "CREDITS")
+    receipt = service.retire(session, SYSTEM, source=one, amount=40, reason="expired")
+    assert (receipt.source_balance, receipt.destination_balance) == (60, -60)
+    with pytest.raises(errors.InsufficientFunds):
+        service.retire(session, SYSTEM, source=one, amount=61, reason="expired")
+
+
 def test_each_touched_member_account_is_announced_and_the_houses_are_not(session, wallet):
     one, other = wallet(), wallet()
     before = count(session, "core_event WHERE name = 'wallet.balance.changed'")

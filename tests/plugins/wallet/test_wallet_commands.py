@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import text
 
+from core.errors import Invalid
 from plugins.wallet import commands, queries
 
 from .conftest import new_wallet
@@ -40,5 +41,4 @@ def test_fund_fills_the_reward_fund(platform):
 @pytest.mark.parametrize("wrong", [["--amount", "0"], ["--amount", "5", "--asset", "GOLD"]])
 def test_fund_refuses_in_words(platform, wrong):
     result = CliRunner().invoke(commands.wallet, ["fund", *wrong], obj=platform)
-    assert result.exit_code == 1
-    assert result.output.startswith("Error: ")
+    assert isinstance(result.exception, Invalid)

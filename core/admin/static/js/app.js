@@ -262,17 +262,17 @@ export function enhance(scope) {
   if (all("canvas[data-chart]").length) Promise.all([import(say.charts), library(say.chartLibrary)]).then(([m]) => all("canvas[data-chart]").forEach(m.drawOnce));
   if (all("[data-fab-filters], .gh-bulk").length) import(say.lists).then((m) => m.start(scope));
   all("select[data-lookup], select[data-rich]").forEach(rich);
-  all("[data-focus]")[0]?.focus();
 }
 
 document.addEventListener("htmx:config:request", (event) => {
   const request = event.detail.ctx?.request;
   if (request) request.headers["X-CSRFToken"] = document.querySelector('meta[name="csrf-token"]').content;
 });
-document.addEventListener("htmx:after:swap", (event) => enhance(event.target instanceof Element ? event.target : body));
+document.addEventListener("htmx:after:swap", () => enhance(body));
 
 paint();
 enhance(body);
+body.querySelector("[data-focus]")?.focus();
 if (innerWidth >= 992) document.querySelector(".gh-nav [aria-current]")?.scrollIntoView({ block: "nearest" });
 const named = location.hash && document.querySelector(`[role="tab"][aria-controls="${CSS.escape(location.hash.slice(1))}"]`);
 if (named) choose(named);

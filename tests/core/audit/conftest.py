@@ -1,0 +1,3 @@
+from tests.core.workshop import states, workshop
+
+__all__ = ["states", "workshop"]
