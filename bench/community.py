@@ -29,7 +29,8 @@ def write(path: Path, events: int = EVENTS) -> Path:
         at = BEGIN
         for number in range(events):
             at += timedelta(minutes=chance.randint(1, 200))
-            [person] = chance.choices(people, weights)
+            # Everybody comes once, then some come often.
+            person = people[number] if number < MEMBERS else chance.choices(people, weights)[0]
             [kind] = chance.choices(list(TYPES), list(TYPES.values()))
             writer.writerow((f"event-{number}", person, at.isoformat(), kind))
     return path

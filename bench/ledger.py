@@ -23,7 +23,7 @@ from plugins.wallet.verify import CHECKS
 DISK = True
 ACCOUNTS = 1000
 CLIENTS = 8
-SECONDS = 3
+SECONDS = 2
 SCALES = {"full": 50}
 STYLE = ("-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(SECONDS), "-n")
 # Accounts have ids that pgbench can work out from a number.

@@ -27,7 +27,7 @@ def describe(registry: Registry) -> dict[str, Any]:
     return {
         "contract": VERSION,
         "declarations": {
-            kind.__name__: [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+            kind.__name__: [field.name for field in dataclasses.fields(kind)]
             for kind in DECLARATIONS
         },
         "hooks": {name: list(hook["arguments"]) for name, hook in hooks(registry).items()},

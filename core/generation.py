@@ -10,12 +10,14 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BigInteger, text
+from sqlalchemy import BigInteger, event, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from core.db.base import Model
 
 LOOK_EVERY_SECONDS = 1.0
+NEVER = float("-inf")
+ADVANCED, KEPT = "generation_advanced", "generation_kept"
 
 
 class Generation(Model):
@@ -30,7 +32,7 @@ class Cache:
     """What one process keeps for the generation it last saw."""
 
     value: int = -1
-    looked_at: float = 0.0
+    looked_at: float = NEVER
     entries: dict[Hashable, Any] = field(default_factory=dict)
 
 
@@ -47,23 +49,41 @@ def _fresh(session: Session) -> Cache:
 
 def cached(session: Session, key: Hashable) -> Any:
     """What was kept under ``key`` for the present generation, or None. Not inside a changing transaction."""
-    if session.info.get("generation_advanced"):
+    if session.info.get(ADVANCED):
         return None
-    return _fresh(session).entries.get(key)
+    session.info[KEPT] = _fresh(session).entries
+    return session.info[KEPT].get(key)
 
 
 def keep(session: Session, key: Hashable, value: Any) -> None:
-    """Keep ``value`` until the generation grows; nothing is kept while this transaction is changing it."""
-    if not session.info.get("generation_advanced"):
-        _fresh(session).entries[key] = value
+    """Keep ``value``, read after ``cached`` missed, until the generation grows.
+
+    It goes where ``cached`` looked: when the generation has grown since, that place is thrown away already, and what
+    was read before is not taken for new. Nothing is kept while this transaction is changing it.
+    """
+    if not session.info.get(ADVANCED) and KEPT in session.info:
+        session.info[KEPT][key] = value
 
 
 def advance(session: Session) -> None:
     """Let every process look again, once this transaction commits."""
     session.execute(text("UPDATE core_generation SET value = value + 1 WHERE id = 1"))
-    session.info["generation_advanced"] = True
+    session.info[ADVANCED] = True
 
 
 def version(session: Session) -> int:
     """The generation this process last saw; tokens carry it as ``perm_version``."""
     return _fresh(session).value
+
+
+@event.listens_for(Session, "after_commit")
+def _look_again(session: Session) -> None:
+    """The process that made a change sees it at once."""
+    if not session.in_nested_transaction() and session.info.pop(ADVANCED, False):
+        session.info["registry"].cache.looked_at = NEVER
+
+
+@event.listens_for(Session, "after_rollback")
+def _nothing_advanced(session: Session) -> None:
+    if not session.in_nested_transaction():
+        session.info.pop(ADVANCED, None)

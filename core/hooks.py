@@ -20,14 +20,13 @@ def collect(session: Session, name: str, **arguments: Any) -> list[tuple[str, An
     """
     results = []
     for plugin, call in _implementations(session, name, arguments):
-        savepoint = session.begin_nested()
+        session.flush()
         try:
-            result = call()
+            with session.begin_nested():
+                result = call()
         except Exception:
-            savepoint.rollback()
             log.exception("hook failed", hook=name, plugin=plugin)
             continue
-        savepoint.commit()
         if result is not None:
             results.append((plugin, result))
     return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -53,24 +54,40 @@ class Platform:
 
     def upgrade(self) -> dict[str, migrate.Outcome]:
         """Migrate, write permissions and roles, run the plugins' seeds. Idempotent; safe beside others."""
-        outcomes = migrate.upgrade(self.database.url, self.branches)
-        for one in self.found:
-            outcome = outcomes.get(one.name)
-            if outcome and not outcome.ok and one.name in self.registry.plugins:
-                one.fail(State.FAILED_MIGRATION, outcome.reason, outcome.traceback)
+        migrated = migrate.upgrade(self.database.url, self.branches)
+        outcomes = {**migrated, **{name: migrate.Outcome(True) for name in self.registry.plugins.keys() - migrated}}
         with self.unit_of_work(Actor.system("upgrade")) as session:
             access.sync(session, self.registry.permissions, self.registry.roles)
+        self._keep_states(outcomes)
+        for plugin in self.registry.plugins.values():
+            if outcomes[plugin.name].ok:
+                outcomes[plugin.name] = self._seed(plugin, outcomes)
+        self._keep_states(outcomes)
+        return outcomes
+
+    def _seed(self, plugin: Plugin, outcomes: dict[str, migrate.Outcome]) -> migrate.Outcome:
+        """Run a plugin's seed; a failure costs that plugin and those that build on it."""
+        if missing := [need for need in plugin.requires if not outcomes[need].ok]:
+            return migrate.Outcome(False, f"it builds on {', '.join(missing)}, whose seed failed")
+        actor = Actor.system(f"seed {plugin.name}")
+        try:
+            if plugin.seed:
+                with self.unit_of_work(actor) as session:
+                    plugin.seed(session, actor)
+        except Exception as problem:
+            reason = f"its seed failed: {type(problem).__name__}: {problem}"
+            return migrate.Outcome(False, reason, traceback.format_exc())
+        return migrate.Outcome(True)
+
+    def _keep_states(self, outcomes: dict[str, migrate.Outcome]) -> None:
+        """Write how the start of each plugin went, for every process to see."""
+        for one in self.found:
+            if one.plugin and one.name in self.registry.plugins and not outcomes[one.name].ok:
+                one.fail(State.FAILED_MIGRATION, outcomes[one.name].reason, outcomes[one.name].traceback)
+        with self.unit_of_work(Actor.system("upgrade")) as session:
             for plugin in self.registry.plugins.values():
-                outcome = outcomes.get(plugin.name)
-                reason = outcome.reason if outcome else ""
+                reason = outcomes[plugin.name].reason
                 row = {"name": plugin.name, "version": plugin.version, "seen_at": now(), "reason": reason}
                 statement = insert(PluginRow).values(row)
                 session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
             generation.advance(session)
-        for plugin in self.registry.plugins.values():
-            outcome = outcomes.get(plugin.name)
-            if plugin.seed and (outcome is None or outcome.ok):
-                actor = Actor.system(f"seed {plugin.name}")
-                with self.unit_of_work(actor) as session:
-                    plugin.seed(session, actor)
-        return outcomes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import String, delete, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
@@ -16,8 +17,12 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from core import generation
 from core.actor import Actor
 from core.audit.trail import record
+from core.db import locks
 from core.db.base import Model
 from core.errors import Invalid
+from core.i18n import _
+
+log = structlog.get_logger("settings")
 
 
 class Settings(BaseModel):
@@ -43,27 +48,42 @@ def read(session: Session, settings: type[S]) -> S:
     plugin = registry.plugin_of_settings(settings)
     kept: S | None = generation.cached(session, ("settings", plugin))
     if kept is None:
-        rows = session.execute(select(SettingRow.name, SettingRow.value).where(SettingRow.plugin == plugin))
-        known = {name: value for name, value in rows if name in settings.model_fields}
-        kept = settings(**{**known, **registry.locked_settings.get(plugin, {})})
+        kept = _stored(session, settings, plugin)
         generation.keep(session, ("settings", plugin), kept)
     return kept
 
 
+def _stored(session: Session, settings: type[S], plugin: str) -> S:
+    """The values in force, from the table itself. A kept value that the plugin no longer takes is its default again."""
+    locked = session.info["registry"].locked_settings.get(plugin, {})
+    rows = session.execute(select(SettingRow.name, SettingRow.value).where(SettingRow.plugin == plugin))
+    known = {name: value for name, value in rows if name in settings.model_fields}
+    try:
+        return settings(**{**known, **locked})
+    except ValidationError as problem:
+        wrong = {str(error["loc"][0]) for error in problem.errors() if error["loc"]}
+        log.warning("kept settings do not fit", plugin=plugin, settings=sorted(wrong), error=str(problem))
+        fitting = {name: value for name, value in known.items() if wrong and name not in wrong}
+        return settings(**{**fitting, **locked})
+
+
 def write(session: Session, actor: Actor, settings: type[S], changes: dict[str, Any]) -> S:
-    """Change settings. Raises Invalid with every problem by field; audited."""
+    """Change settings. Raises Invalid with every problem by field, a locked one among them; audited."""
     registry = session.info["registry"]
     plugin = registry.plugin_of_settings(settings)
     locked = registry.locked_settings.get(plugin, {})
-    before = read(session, settings)
+    locks.advisory(session, f"core.settings:{plugin}")
+    before = _stored(session, settings, plugin)
     try:
         after = settings(**{**before.model_dump(), **changes})
     except ValidationError as problem:
         raise Invalid({str(e["loc"][0]) if e["loc"] else "": [e["msg"]] for e in problem.errors()}) from None
+    if fixed := [name for name in locked if getattr(before, name) != getattr(after, name)]:
+        raise Invalid({name: [_("The environment sets this; it cannot be changed here.")] for name in fixed})
     stored = after.model_dump(mode="json")
     difference = {}
     for name, value in stored.items():
-        if getattr(before, name) == getattr(after, name) or name in locked:
+        if getattr(before, name) == getattr(after, name):
             continue
         difference[name] = [before.model_dump(mode="json")[name], value]
         if value == settings.model_fields[name].get_default(call_default_factory=True):

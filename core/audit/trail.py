@@ -107,8 +107,17 @@ def _watch(session: Session, context: Any, instances: Any) -> None:
                 continue
             changes = _difference(item, verb)
             if changes or verb == "deleted":
-                key = getattr(item, "id", None) or inspect(item).identity
-                record(session, actor, f"{name}.{verb}", subject_type=name, subject_id=key, changes=changes)
+                record(session, actor, f"{name}.{verb}", subject_type=name, subject_id=_key(item), changes=changes)
+
+
+def _key(item: Any) -> Any:
+    """The key of a record. A new one is given now what its column would give it, so that the trail can name it."""
+    mapper = inspect(item).mapper
+    column = mapper.primary_key[0]
+    name = mapper.get_property_by_column(column).key
+    if getattr(item, name) is None and column.default is not None and column.default.is_callable:
+        setattr(item, name, column.default.arg(None))
+    return getattr(item, name)
 
 
 def _difference(item: Any, verb: str) -> dict[str, list[Any]]:

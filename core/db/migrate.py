@@ -46,17 +46,18 @@ def upgrade(url: str, branches: Sequence[Branch]) -> dict[str, Outcome]:
     are skipped, the rest goes on; a failure of the core is raised.
     """
     engine = create_engine(url, poolclass=pool.NullPool)
-    every = [CORE, *branches]
-    outcomes: dict[str, Outcome] = {}
+    every, outcomes = _readable(branches)
     with engine.connect() as lock:
         lock.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": LOCK})
         lock.commit()
         try:
-            if current(engine) == heads(every):
+            if not outcomes and current(engine) == heads(every):
                 return {branch.name: Outcome(True) for branch in every}
-            _park(engine, every)
-            for branch in every:
-                outcomes[branch.name] = _upgrade_one(engine, every, branch, outcomes)
+            for name, revision in _park(engine, every).items():
+                outcomes[name] = Outcome(False, f"the database is newer than this version: it is at {revision}")
+            for branch in [CORE, *branches]:
+                if branch.name not in outcomes:
+                    outcomes[branch.name] = _upgrade_one(engine, every, branch, outcomes)
         finally:
             lock.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), {"name": LOCK})
             lock.commit()
@@ -76,9 +77,45 @@ def _upgrade_one(engine: Engine, every: list[Branch], branch: Branch, done: dict
     except Exception as problem:
         if branch.name == "core":
             raise
-        reason = f"{type(problem).__name__}: {str(problem).splitlines()[0]}"
-        return Outcome(False, reason, traceback.format_exc())
+        return _failure(problem)
     return Outcome(True)
+
+
+def _failure(problem: Exception) -> Outcome:
+    first = str(problem).partition("\n")[0]
+    return Outcome(False, f"{type(problem).__name__}: {first}", traceback.format_exc())
+
+
+def _readable(branches: Sequence[Branch]) -> tuple[list[Branch], dict[str, Outcome]]:
+    """Core and the branches whose revisions can be read, and why each of the others cannot.
+
+    Alembic reads all revisions at once, so that one bad file would stop every plugin.
+    """
+    try:
+        _check_revisions([CORE, *branches])
+        return [CORE, *branches], {}
+    except Exception:
+        good, bad = [CORE], {}
+    for branch in branches:
+        try:
+            _check_revisions([*good, branch])
+            good.append(branch)
+        except Exception as problem:
+            bad[branch.name] = _failure(problem)
+    return good, bad
+
+
+def _check_revisions(branches: Sequence[Branch]) -> None:
+    """Read every revision; its name must tell whose it is, so that it can be parked when the plugin is gone."""
+    owners = {branch.folder.resolve(): branch.name for branch in branches}
+    for script in ScriptDirectory.from_config(settings(branches)).walk_revisions():
+        name = owners[Path(script.path).resolve().parent]
+        if _owner(script.revision) != name:
+            raise ValueError(f"the revision {script.revision} must be called {name}_<number>")
+
+
+def _owner(revision: str) -> str:
+    return revision.rpartition("_")[0]
 
 
 def settings(branches: Sequence[Branch], connection: Connection | None = None, scope: str = "") -> AlembicConfig:
@@ -105,12 +142,15 @@ def current(engine: Engine) -> set[str]:
         return set(connection.scalars(text("SELECT version_num FROM alembic_version")))
 
 
-def _park(engine: Engine, every: list[Branch]) -> None:
-    """Set aside rows of plugins that are not installed; restore those that are back."""
+def _park(engine: Engine, every: list[Branch]) -> dict[str, str]:
+    """Set aside rows of plugins that are not installed; restore those that are back.
+
+    Returns the revision that the database has of each branch whose code is older.
+    """
     known = {revision.revision for revision in ScriptDirectory.from_config(settings(every)).walk_revisions()}
     with engine.begin() as connection:
         if not inspect(connection).has_table("core_parked_revision"):
-            return
+            return {}
         for revision in connection.scalars(text("SELECT revision FROM core_parked_revision")).all():
             if revision in known:
                 connection.execute(text("INSERT INTO alembic_version VALUES (:r)"), {"r": revision})
@@ -118,10 +158,13 @@ def _park(engine: Engine, every: list[Branch]) -> None:
         for revision in connection.scalars(text("SELECT version_num FROM alembic_version")).all():
             if revision in known:
                 continue
-            if revision.startswith("core_"):
+            if _owner(revision) == CORE.name:
                 raise RuntimeError(f"The database is newer than this Guildhall: it is at {revision}.")
             connection.execute(text("INSERT INTO core_parked_revision VALUES (:r)"), {"r": revision})
             connection.execute(text("DELETE FROM alembic_version WHERE version_num = :r"), {"r": revision})
+        names = {branch.name for branch in every}
+        parked = connection.scalars(text("SELECT revision FROM core_parked_revision")).all()
+        return {_owner(revision): revision for revision in parked if _owner(revision) in names}
 
 
 def revision(url: str, branches: Sequence[Branch], name: str, message: str) -> str:

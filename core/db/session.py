@@ -92,4 +92,6 @@ class Database:
 
 @event.listens_for(Session, "after_rollback")
 def _forget_doorbell(session: Session) -> None:
-    session.info.pop(RING, None)
+    """Only a rollback of the whole transaction takes back what was published before a savepoint."""
+    if not session.in_nested_transaction():
+        session.info.pop(RING, None)

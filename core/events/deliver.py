@@ -35,6 +35,7 @@ _DONE = text("""
     WHERE id = ANY(:ids)
 """)
 _LEASE = text("UPDATE core_delivery SET due_at = :until, attempts = attempts + 1 WHERE id = :id")
+_LOST = text("UPDATE core_delivery SET state = 'dead', last_error = coalesce(last_error, :error) WHERE id = :id")
 _FAIL = text("""
     UPDATE core_delivery SET attempts = :tried, due_at = :due, last_error = :error, state = :state
     WHERE id = :id AND state = 'pending' AND attempts = :seen
@@ -78,6 +79,10 @@ class Deliverer:
                     return False, 0
                 claimed = [first]
                 subscriber: Subscriber = self.registry.subscribers[first["subscriber"]]
+                if subscriber.kind == "external" and first["attempts"] >= subscriber.max_attempts:
+                    lost = {"id": first["delivery"], "error": "The worker was lost at every try."}
+                    session.execute(_LOST, lost)
+                    return True, 0
                 if subscriber.kind == "external":
                     lease = at + timedelta(seconds=subscriber.lease_seconds)
                     session.execute(_LEASE, {"id": first["delivery"], "until": lease})
@@ -129,7 +134,7 @@ class Deliverer:
             "delivery failed",
             subscriber=row["subscriber"],
             delivery=row["delivery"],
-            event=row["name"],
+            event_name=row["name"],
             attempt=tried,
             dead=dead,
             error=repr(problem),

@@ -9,10 +9,11 @@ from typing import Any
 from flask import abort, flash, g, has_request_context, redirect, render_template, request, url_for
 from flask_appbuilder import ModelView, expose
 from flask_babel import gettext, lazy_gettext
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import DomainError
+from core.fab.display import default_columns, name_members, state
 from core.fab.forms import form_of, label_of
 from core.fab.interface import COUNT_CAP, SEARCH, Interface
 from core.gateway.errors import domain_error
@@ -20,8 +21,6 @@ from core.gateway.request import actor
 from core.i18n import _
 from core.resource import BoundResource
 
-# The class of a state badge by the colour words of Resource.states.
-TONES = {"green": "ok", "yellow": "wait", "red": "bad", "blue": "info", "purple": "info", "gray": "off"}
 # FAB's method for each of our actions.
 METHODS = {"list": "list", "show": "show", "create": "add", "update": "edit", "delete": "delete"}
 ACTIONS = {method: action for action, method in METHODS.items()}
@@ -82,28 +81,35 @@ class ResourceView(ModelView):  # type: ignore[misc]
         return [name for name in self.list_columns if name in indexed]
 
     def render_template(self, template: str, **context: Any) -> Any:
-        kept = self.bound.resource
-        quick = None
-        if kept.search:
-            names = ", ".join(str(gettext(label_of(self.bound, key))).lower() for key in kept.search)
-            text = gettext(_("Search by %(names)s…"), names=names)
-            quick = {"param": SEARCH, "value": request.args.get(SEARCH, ""), "placeholder": text}
-        more = {"quick": quick, "bound": self.bound, "count_cap": COUNT_CAP}
-        return super().render_template(template, **{**more, **context})
+        return super().render_template(template, **{"bound": self.bound, "count_cap": COUNT_CAP, **context})
+
+    def _quick(self) -> dict[str, str]:
+        """The search over all searched columns at once."""
+        names = ", ".join(str(gettext(label_of(self.bound, key))).lower() for key in self.bound.resource.search)
+        text = gettext(_("Search by %(names)s…"), names=names)
+        return {"param": SEARCH, "value": request.args.get(SEARCH, ""), "placeholder": text}
+
+    def _get_list_widget(self, *arguments: Any, **named: Any) -> Any:
+        widgets = super()._get_list_widget(*arguments, **named)
+        shown = widgets["list"].template_args
+        shown["value_columns"] = [dict(row) for row in shown["value_columns"]]
+        name_members(self.bound, shown["value_columns"])
+        return widgets
+
+    def _get_show_widget(self, *arguments: Any, **named: Any) -> Any:
+        widgets = super()._get_show_widget(*arguments, **named)
+        shown = widgets["show"].template_args
+        row = dict(zip(shown["include_columns"], shown["value_columns"], strict=True))
+        name_members(self.bound, [row])
+        shown["value_columns"] = [row[key] for key in shown["include_columns"]]
+        return widgets
 
     @expose("/list/")
     @guarded
     def list(self) -> Any:
         widgets = self._list()
-        search = widgets.get("search")
-        if search is not None and self.bound.resource.search:
-            names = ", ".join(str(gettext(label_of(self.bound, key))).lower() for key in self.bound.resource.search)
-            text = gettext(_("Search by %(names)s…"), names=names)
-            search.template_args["quick"] = {
-                "param": SEARCH,
-                "value": request.args.get(SEARCH, ""),
-                "placeholder": text,
-            }
+        if self.bound.resource.search:
+            widgets["search"].template_args["quick"] = self._quick()
         return self.render_template(self.list_template, title=gettext(self.bound.label_plural), widgets=widgets)
 
     @expose("/show/<pk>", methods=["GET"])
@@ -225,7 +231,7 @@ class ResourceView(ModelView):  # type: ignore[misc]
 
 
 def _text(field: Any) -> Any:
-    """What a field shows. A form says less than the record (no seconds), so what still shows the same is not changed."""
+    """What a field shows. A form says less than the record (no seconds): what shows the same has not changed."""
     shown = field._value() if hasattr(field, "_value") else field.data
     return shown.replace("\r\n", "\n") if isinstance(shown, str) else shown
 
@@ -253,7 +259,7 @@ def view_of(bound: BoundResource) -> type[ResourceView]:
     resource = bound.resource
     name = class_name(bound)
     order = resource.order.removeprefix("-")
-    shown = tuple(resource.columns) or resource.readable[:6]
+    shown = tuple(resource.columns) or default_columns(resource)
     excluded = {METHODS[action] for action in METHODS if action not in resource.actions}
     searched = tuple(dict.fromkeys([*resource.filters]))
     keys = {*resource.readable, *shown, *resource.writable, *searched}
@@ -278,7 +284,7 @@ def view_of(bound: BoundResource) -> type[ResourceView]:
         "add_form": form_of(bound, resource.writable),
         "edit_form": form_of(bound, resource.writable),
         "search_form": form_of(bound, searched, search=True),
-        "formatters_columns": {key: _state(words) for key, words in resource.states.items()},
+        "formatters_columns": {key: state(words) for key, words in resource.states.items()},
     }
     return type(name, (ResourceView,), body)
 
@@ -290,16 +296,3 @@ def class_name(bound: BoundResource) -> str:
 
 def _is_secret(bound: BoundResource, key: str) -> bool:
     return bool(bound.resource.columns_of_model[key].info.get("secret"))
-
-
-def _state(words: Any) -> Any:
-    """A formatter that shows a state as a tinted badge."""
-
-    def show(value: Any) -> Markup:
-        text = str(value or "")
-        colour = TONES.get(words.get(text, "gray"), "off")
-        return Markup('<span class="gh-state is-{}">{}</span>').format(
-            escape(colour), escape(gettext(text.replace("_", " ").capitalize()))
-        )
-
-    return show

@@ -25,13 +25,13 @@ class JobContext(Protocol):
         """A session of its own transaction; a job opens as many as it has steps."""
 
     def progress(self, done: int, total: int | None = None) -> None:
-        """Show how far the job is. Raises JobCancelled when an admin asked to stop."""
+        """Show how far the job is. Raises JobCancelled when an admin asked to stop, or another worker has the job."""
 
     def checkpoint(self) -> dict[str, Any]:
         """What the last try saved, so that a restarted job goes on where it was."""
 
     def save(self, session: Session, **state: Any) -> None:
-        """Save a checkpoint in the step's own transaction."""
+        """Save a checkpoint in the step's own transaction. Raises JobCancelled when another worker has the job."""
 
 
 class JobCancelled(Exception):

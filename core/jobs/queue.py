@@ -84,7 +84,10 @@ def turn_schedules(session: Session) -> list[str]:
         if row.name not in registry.schedules or plugin in off:
             continue
         schedule = registry.schedules[row.name]
-        enqueue(session, Actor.system(f"schedule {row.name}"), f"{plugin}.{schedule.job}")
+        actor = Actor.system(f"schedule {row.name}")
+        waiting = select(JobRow.id).where(JobRow.state == "queued", JobRow.actor_name == actor.name[:120]).limit(1)
+        if session.scalar(waiting) is None:
+            enqueue(session, actor, f"{plugin}.{schedule.job}")
         row.last_run_at = at
         missed = (at - row.next_run_at) // schedule.every
         row.next_run_at += schedule.every * (missed + 1)

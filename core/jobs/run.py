@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -35,6 +36,7 @@ class Running:
             member_id=job.member_id,
             correlation_id=job.correlation_id,
         )
+        self._mine = (JobRow.id == job.id, JobRow.attempts == job.attempts, JobRow.state == "running")
         self._database = database
         self._checkpoint = dict(job.checkpoint)
 
@@ -48,8 +50,8 @@ class Running:
         if total is not None:
             values["total"] = total
         with self._database.unit_of_work() as session:
-            statement = update(JobRow).where(JobRow.id == self.job_id).values(**values)
-            if session.scalar(statement.returning(JobRow.cancel_requested)):
+            statement = update(JobRow).where(*self._mine).values(**values)
+            if session.scalar(statement.returning(JobRow.cancel_requested)) is not False:
                 raise JobCancelled()
 
     def checkpoint(self) -> dict[str, Any]:
@@ -57,8 +59,14 @@ class Running:
 
     def save(self, session: Session, **state: Any) -> None:
         self._checkpoint = {**self._checkpoint, **state}
-        statement = update(JobRow).where(JobRow.id == self.job_id)
-        session.execute(statement.values(checkpoint=self._checkpoint, lease_until=now() + LEASE))
+        statement = update(JobRow).where(*self._mine).values(checkpoint=self._checkpoint, lease_until=now() + LEASE)
+        if session.scalar(statement.returning(JobRow.id)) is None:
+            raise JobCancelled()
+
+    def finish(self, **values: Any) -> None:
+        """Write the end of this try, unless the lease was lost and another worker has the job."""
+        with self._database.unit_of_work() as session:
+            session.execute(update(JobRow).where(*self._mine).values(values))
 
 
 def run_next(database: Database) -> bool:
@@ -73,6 +81,9 @@ def run_next(database: Database) -> bool:
         if job is None:
             return False
         declared = registry.jobs[job.kind]
+        if job.cancel_requested:
+            job.state, job.finished_at = "cancelled", now()
+            return True
         if job.attempts >= declared.max_attempts:
             job.state, job.finished_at = "failed", now()
             job.error = job.error or "The worker was lost at every try."
@@ -83,14 +94,12 @@ def run_next(database: Database) -> bool:
     state, result, error = "done", None, None
     try:
         result = declared.run(context)
+        json.dumps(result)
     except JobCancelled:
         state = "cancelled"
     except Exception as problem:
         log.exception("job failed", job=str(job.id), kind=job.kind, attempt=job.attempts)
         state = "queued" if job.attempts < declared.max_attempts else "failed"
-        error = f"{type(problem).__name__}: {problem}"[:2000]
-    with database.unit_of_work() as session:
-        finished = None if state == "queued" else now()
-        statement = update(JobRow).where(JobRow.id == job.id)
-        session.execute(statement.values(state=state, result=result, error=error, finished_at=finished))
+        result, error = None, f"{type(problem).__name__}: {problem}"[:2000]
+    context.finish(state=state, result=result, error=error, finished_at=None if state == "queued" else now())
     return True

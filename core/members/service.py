@@ -11,7 +11,7 @@ from zoneinfo import available_timezones
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import column, func, insert, select, table, tuple_
+from sqlalchemy import column, func, insert, select, table, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -25,7 +25,7 @@ from core.events.publish import publish
 from core.i18n import _
 from core.ids import new_id
 from core.members.events import MemberRegistered
-from core.members.models import Credential, Identity, Member
+from core.members.models import Credential, Identity, Member, TierChange
 
 PASSWORD_LENGTH = (10, 200)
 _hasher = PasswordHasher()  # Argon2id with the library's recommended cost
@@ -63,15 +63,16 @@ def register(
     actor: Actor,
     *,
     email: str,
-    password: str,
+    password: str | None,
     display_name: str,
     roles: Iterable[str] = ("User",),
 ) -> Member:
-    """Create a member with an account. Raises Invalid by field, EmailTaken."""
+    """Create a member with an account; one without a password cannot sign in yet. Raises Invalid, EmailTaken."""
     email, problems = email.strip(), {}
     if not _plausible(email):
         problems["email"] = [_("This is not an e-mail address.")]
-    problems |= password_problems(password)
+    if password is not None:
+        problems |= password_problems(password)
     display_name = unicodedata.normalize("NFC", display_name).strip()
     if not 1 <= len(display_name) <= 120 or not display_name.isprintable():
         problems["display_name"] = [_("Give a name of 1 to 120 characters.")]
@@ -85,7 +86,8 @@ def register(
     member.user_id = session.scalar(insert(user_table).values(user).returning(user_table.c.id))
     session.add(member)
     session.flush()
-    session.add(Credential(member_id=member.id, password_hash=_hasher.hash(password)))
+    if password is not None:
+        session.add(Credential(member_id=member.id, password_hash=_hasher.hash(password)))
     access.assign(session, member.user_id or 0, roles)
     publish(session, actor, MemberRegistered(member_id=member.id))
     return member
@@ -128,6 +130,15 @@ def authenticate(session: Session, *, email: str, password: str) -> Member:
         credential.password_hash = _hasher.hash(password)
     member.last_login_at = now()
     return member
+
+
+def set_tier(session: Session, member_id: UUID, tier: str, since: datetime | None = None) -> None:
+    """Put a member on a tier from ``since`` (now) on; what happened before keeps the tier of its time."""
+    row = {"member_id": member_id, "since": since or now(), "tier": tier}
+    keys = ["member_id", "since"]
+    session.execute(upsert(TierChange).values(row).on_conflict_do_update(index_elements=keys, set_={"tier": tier}))
+    newest = select(TierChange.tier).where(TierChange.member_id == member_id).order_by(TierChange.since.desc()).limit(1)
+    session.execute(update(Member).where(Member.id == member_id).values(tier=newest.scalar_subquery()))
 
 
 def by_identity(session: Session, kind: str, known: Mapping[str, KnownAs]) -> dict[str, UUID]:

@@ -56,7 +56,7 @@ def once(session: Session, scope: str, view: Callable[[], Response]) -> Response
         return replayed
     answer = _run(session, view)
     row = IdempotencyRow(
-        scope=scope, key=key, fingerprint=fingerprint, status=answer.status_code, body=answer.get_json()
+        scope=scope, key=key, fingerprint=fingerprint, status=answer.status_code, body=answer.get_json() or {}
     )
     session.add(row)
     session.flush()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from marshmallow.validate import Range
 from sqlalchemy import Select, and_, or_
 from sqlalchemy.orm import Session
 
@@ -26,7 +27,7 @@ class PageQuery(Schema):
     """Query parameters of every list."""
 
     limit = fields.Integer(
-        load_default=50, metadata={"description": "Rows a page, at most 200."}, validate=lambda n: 1 <= n <= MOST
+        load_default=50, metadata={"description": "Rows a page, at most 200."}, validate=Range(1, MOST)
     )
     cursor = fields.String(load_default="", metadata={"description": "next_cursor of the page before."})
 

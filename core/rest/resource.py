@@ -105,7 +105,7 @@ def field_of(column: Any, *, written: bool) -> Any:
         return fields.Boolean(**options)
     if isinstance(kind, sa.Integer):
         most = 2**63 - 1 if isinstance(kind, sa.BigInteger) else 2**31 - 1
-        return fields.Integer(strict=True, validate=validate.Range(-most, most), **options)
+        return fields.Integer(strict=written, validate=validate.Range(-most, most), **options)
     if isinstance(kind, sa.DateTime):
         return fields.Instant(**options)
     if isinstance(kind, sa.Date):

@@ -14,7 +14,6 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core.members.models import TierChange  # face
 from guildhall import Actor, Member, members, now, read_settings
 from plugins import contributions, wallet
 
@@ -91,10 +90,7 @@ def _tiers(session: Session, people: list[UUID], end: datetime) -> None:
     by_address = {person.address: member_id for person, member_id in zip(PEOPLE, people, strict=True)}
     for address, changes in TIERS.items():
         for tier, days in changes:
-            since = end - timedelta(days=days)
-            session.add(TierChange(member_id=by_address[address], since=since, tier=tier))
-            session.get_one(Member, by_address[address]).tier = tier
-    session.flush()
+            members.set_tier(session, by_address[address], tier, since=end - timedelta(days=days))
 
 
 def _fund(session: Session, actor: Actor) -> None:

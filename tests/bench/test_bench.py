@@ -110,7 +110,7 @@ def test_pgbench_is_given_the_statement_of_the_service() -> None:
     statement = ledger.statement()
     assert statement.startswith("SELECT * FROM wallet_post( uuidv7(), CAST('0000")
     # pgbench replaces every :name, in literals too.
-    assert sorted(part for part in statement.split(":")[1:]) and statement.count(":") == 3
+    assert statement.count(":") == 3
     assert all(f":{name}" in statement for name in ("a", "b", "amount"))
 
 

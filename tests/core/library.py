@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from flask import Response
 from sqlalchemy import ForeignKey, Index, Numeric, String, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
@@ -138,9 +139,10 @@ def stamp(session: Session, actor: Actor, body: dict[str, Any]) -> Stamp:
 
 @rest.post("/stamps/quiet", permission="library:stamp:create", idempotent=True)
 @rest.response(204)
-def stamp_quietly(session: Session, actor: Actor) -> None:
+def stamp_quietly(session: Session, actor: Actor) -> Response:
     """Stamp, and answer nothing."""
     session.add(Stamp(label="quiet"))
+    return Response(status=204)
 
 
 @rest.post("/prices", public=True)

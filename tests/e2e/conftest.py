@@ -103,7 +103,7 @@ def start(home: Path, **settings: str) -> Running:
             return False
 
     wait_for("the first page", ready)
-    if printed := re.search(r"password\s+(\S+)", log.read_text()):
+    if printed := re.search(r"^  password\s+(\S+)", log.read_text(), re.MULTILINE):
         running.password = printed.group(1)
     return running
 

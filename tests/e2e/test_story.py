@@ -38,7 +38,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def author(guildhall: Running, history: Path) -> dict[str, Any]:
     """The member that the import made of the author."""
     guildhall.command("contributions", "import-git", str(history))
-    found = [row for row in guildhall.data("/api/v1/core/members?q=Grace") if row["source"] == "import"]
+    found = [row for row in guildhall.data("/api/v1/core/members?q=grace h.") if row["source"] == "import"]
     assert len(found) == 1
     member: dict[str, Any] = found[0]
     return member

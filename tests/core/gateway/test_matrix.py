@@ -34,7 +34,7 @@ PUBLIC = {
 # Views that are no blueprint of ours, and so say by themselves who may use them.
 PLAIN = {*(name for name in PUBLIC if not name.startswith(("badges.", "core.", "library."))), "account.profile"}
 PLAIN |= {"account.change_password"}
-# The board is public unless an admin closes it.
+# Whether the board is public is a setting, which the view looks at.
 CLOSABLE = {"contributions.leaderboard"}
 BROKEN = {"library.broken", "library_pages.broken_page_get"}
 LEAVING = {"account.logout", "core.logout", "account.change_password"}

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import insert, select
@@ -82,6 +83,46 @@ def test_closure_and_sql_agree(session: Session, tree: dict[str, Any], crowd: li
             assert node.explain(facts).ok is met
     finally:
         savepoint.rollback()
+
+
+EMPTY: dict[str, Any] = {
+    "points": 0,
+    "streak": 0,
+    "counts": {},
+    "joined": datetime(2025, 1, 1, tzinfo=UTC),
+    "held": {},
+    "progress": True,
+}
+
+
+@pytest.mark.parametrize("off", [-1, 0, 1])
+@pytest.mark.parametrize(
+    ("leaf", "member"),
+    [
+        ({"type": "points.threshold", "value": 100}, lambda n: {"points": n}),
+        ({"type": "event.count", "event": "git.commit", "count": 100}, lambda n: {"counts": {"git.commit": n}}),
+        (
+            {"type": "event.count", "event": "*", "count": 100},
+            lambda n: {"counts": {"git.commit": 60, "challenge.win": n - 60}},
+        ),
+        ({"type": "streak", "days": 100}, lambda n: {"streak": n}),
+    ],
+)
+def test_both_readings_turn_at_the_target_itself(session: Session, leaf: dict[str, Any], member: Any, off: int) -> None:
+    member_id = _write(session, {**EMPTY, **member(100 + off)})
+    node = parse(leaf, kinds(session))
+    expected = off >= 0
+    assert node.closure()(facts_of(session, [node], member_id)) is expected
+    assert session.scalar(select(node.sql()).select_from(Member).where(Member.id == member_id)) is expected
+
+
+@pytest.mark.parametrize("seconds", [-1, 0])
+def test_both_readings_turn_at_midnight_utc(session: Session, seconds: int) -> None:
+    member_id = _write(session, {**EMPTY, "joined": EMPTY["joined"] + timedelta(seconds=seconds)})
+    node = parse({"type": "member.before", "date": "2025-01-01"}, kinds(session))
+    expected = seconds < 0
+    assert node.closure()(facts_of(session, [node], member_id)) is expected
+    assert session.scalar(select(node.sql()).select_from(Member).where(Member.id == member_id)) is expected
 
 
 def _write(session: Session, one: dict[str, Any]) -> UUID:

@@ -1,0 +1,58 @@
+"""How values of a generated list or record are shown: members by name, states as badges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from flask import g, get_template_attribute
+from flask_babel import gettext
+from markupsafe import Markup, escape
+from sqlalchemy import JSON, LargeBinary, Text, select
+
+from core.gateway.request import actor
+from core.members.models import Member
+from core.resource import BoundResource, Resource
+
+# The class of a state badge by the colour words of Resource.states.
+TONES = {"green": "ok", "yellow": "wait", "red": "bad", "blue": "info", "purple": "info", "gray": "off"}
+
+
+def name_members(bound: BoundResource, rows: Sequence[dict[str, Any]]) -> None:
+    """Show members by name instead of id, in one query for all rows."""
+    columns = [key for key, column in bound.resource.columns_of_model.items() if _is_member(column)]
+    ids = {row[key] for row in rows for key in columns if row.get(key) is not None}
+    if not ids:
+        return
+    query = select(Member.id, Member.display_name).where(Member.id.in_(ids))
+    names = dict(g.session.execute(query).tuples().all())
+    chip = get_template_attribute("guildhall/ui.html", "member")
+    linked = actor().can("core:member:show")
+    for row in rows:
+        for key in columns:
+            if (member_id := row.get(key)) in names:
+                row[key] = chip(names[member_id], f"/admin/members/{member_id}" if linked else "")
+
+
+def _is_member(column: Any) -> bool:
+    return any(key.target_fullname == "core_member.id" for key in column.foreign_keys)
+
+
+def state(words: Mapping[str, str]) -> Callable[[Any], Markup]:
+    """A formatter that shows a state as a tinted badge; ``words`` gives a colour for each value."""
+
+    def show(value: Any) -> Markup:
+        text = str(value or "")
+        tone = TONES.get(words.get(text, "gray"), "off")
+        label = gettext(text.replace("_", " ").capitalize()) if text else "—"
+        return Markup('<span class="gh-state is-{}">{}</span>').format(tone, escape(label))
+
+    return show
+
+
+def default_columns(resource: Resource) -> tuple[str, ...]:
+    """The first columns that fit a list: no key, no long text, no JSON."""
+    columns = resource.columns_of_model
+    unfit = (Text, JSON, LargeBinary)
+    fitting = [key for key in resource.readable if key != resource.key and not isinstance(columns[key].type, unfit)]
+    return tuple(fitting[:6])
