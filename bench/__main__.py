@@ -31,8 +31,10 @@ def main(names: list[str]) -> None:
     notes: list[str] = []
     with cluster() as made:
         for name in names or SUBJECTS:
-            console.print(f"{name} …")
+            started = time.perf_counter()
+            console.print(f"{name} … ", end="")
             figures += _measured(made, name, notes)
+            console.print(f"{time.perf_counter() - started:.0f} s")
     console.print(table(figures))
     for note in notes:
         console.print(f"- {note}", highlight=False)

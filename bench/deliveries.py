@@ -22,7 +22,7 @@ from guildhall import Event, StoredEvent, Subscriber, publish
 
 DISK = True
 THREADS = 4
-SINGLE, BATCHED, MESSAGES = 1000, 6000, 1500
+SINGLE, BATCHED, MESSAGES = 1000, 6000, 1000
 BATCH = 50
 PATIENCE = 60  # seconds
 
@@ -125,7 +125,8 @@ def _dramatiq(redis_url: str, counter: Counter) -> float:
     counter.expect(MESSAGES)
     for _ in range(MESSAGES):
         actor.send()
-    return _time([dramatiq.Worker(broker, queues={"bench"}, worker_threads=THREADS)], counter, MESSAGES)
+    worker = dramatiq.Worker(broker, queues={"bench"}, worker_threads=THREADS, worker_timeout=200)
+    return _time([worker], counter, MESSAGES)
 
 
 def _time(workers: Sequence[dramatiq.Worker], counter: Counter, count: int) -> float:

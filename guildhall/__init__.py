@@ -3,6 +3,7 @@
 Everything here keeps its name and meaning within a contract version; everything else may move.
 """
 
+from core import generation
 from core.actor import Actor
 from core.audit.trail import record as audit
 from core.clock import now
@@ -83,6 +84,7 @@ __all__ = [
     "call",
     "choice",
     "collect",
+    "generation",
     "enqueue",
     "hookimpl",
     "hookspec",

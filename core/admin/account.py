@@ -39,6 +39,8 @@ def sign_in() -> Any:
             "guildhall/login.html", title=gettext(_("Sign in")), next=_next(), email=email, error=message
         )
         return page, 401
+    if session_id := actor().session_id:
+        sessions.revoke(g.session, session_id)
     cookie.clear()  # nothing from before the sign-in survives it
     agent = request.headers.get("User-Agent")
     _row, token = sessions.start(g.session, member, kind="cookie", ip=request.remote_addr, device=agent)

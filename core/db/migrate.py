@@ -107,11 +107,13 @@ def _readable(branches: Sequence[Branch]) -> tuple[list[Branch], dict[str, Outco
 
 def _check_revisions(branches: Sequence[Branch]) -> None:
     """Read every revision; its name must tell whose it is, so that it can be parked when the plugin is gone."""
-    owners = {branch.folder.resolve(): branch.name for branch in branches}
-    for script in ScriptDirectory.from_config(settings(branches)).walk_revisions():
-        name = owners[Path(script.path).resolve().parent]
-        if _owner(script.revision) != name:
-            raise ValueError(f"the revision {script.revision} must be called {name}_<number>")
+    scripts = {Path(one.path).resolve(): one for one in ScriptDirectory.from_config(settings(branches)).walk_revisions()}
+    for branch in branches:
+        for path in sorted(branch.folder.resolve().glob("[!_.]*.py")):
+            if path not in scripts:
+                raise ValueError(f"{path.name} has the revision of another file")
+            if _owner(scripts[path].revision) != branch.name:
+                raise ValueError(f"the revision {scripts[path].revision} must be called {branch.name}_<number>")
 
 
 def _owner(revision: str) -> str:

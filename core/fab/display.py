@@ -18,8 +18,8 @@ from core.resource import BoundResource, Resource
 TONES = {"green": "ok", "yellow": "wait", "red": "bad", "blue": "info", "purple": "info", "gray": "off"}
 
 
-def name_members(bound: BoundResource, rows: Sequence[dict[str, Any]]) -> None:
-    """Show members by name instead of id, in one query for all rows."""
+def name_members(bound: BoundResource, rows: Sequence[dict[str, Any]], plain: str = "") -> None:
+    """Show members by name instead of id, in one query for all rows; the column ``plain`` without a link."""
     columns = [key for key, column in bound.resource.columns_of_model.items() if _is_member(column)]
     ids = {row[key] for row in rows for key in columns if row.get(key) is not None}
     if not ids:
@@ -31,7 +31,7 @@ def name_members(bound: BoundResource, rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         for key in columns:
             if (member_id := row.get(key)) in names:
-                row[key] = chip(names[member_id], f"/admin/members/{member_id}" if linked else "")
+                row[key] = chip(names[member_id], f"/admin/members/{member_id}" if linked and key != plain else "")
 
 
 def _is_member(column: Any) -> bool:
@@ -55,4 +55,5 @@ def default_columns(resource: Resource) -> tuple[str, ...]:
     columns = resource.columns_of_model
     unfit = (Text, JSON, LargeBinary)
     fitting = [key for key in resource.readable if key != resource.key and not isinstance(columns[key].type, unfit)]
+    fitting.sort(key=lambda key: (key not in resource.search, key == resource.owner))
     return tuple(fitting[:6])

@@ -93,7 +93,7 @@ class ResourceView(ModelView):  # type: ignore[misc]
         widgets = super()._get_list_widget(*arguments, **named)
         shown = widgets["list"].template_args
         shown["value_columns"] = [dict(row) for row in shown["value_columns"]]
-        name_members(self.bound, shown["value_columns"])
+        name_members(self.bound, shown["value_columns"], plain=self.list_columns[0])
         return widgets
 
     def _get_show_widget(self, *arguments: Any, **named: Any) -> Any:

@@ -55,7 +55,7 @@ def answer(problem: Exception) -> Any:
         return _shown(500, *_told(500), None)
     if isinstance(known, Unavailable):
         log.warning("unavailable", path=request.path, error=repr(problem))
-    if isinstance(known, Unauthenticated) and not is_api():
+    if type(known) is Unauthenticated and not is_api():  # a bad token is told so: its sender fills in no form
         return _to_login()
     return _shown(known.status, known.code, known.fill(gettext(known.sentence)), known.details)
 

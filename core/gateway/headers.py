@@ -36,6 +36,8 @@ def install(app: Flask, config: Config) -> None:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
         if "request_id" in g:
             headers["X-Request-ID"] = g.request_id
-        if not request.path.startswith("/static/"):
+        if not request.path.startswith("/static/") or response.status_code >= 400:
             headers.setdefault("Cache-Control", "no-store")
+        elif "v" in request.args:
+            response.cache_control.immutable = True
         return response

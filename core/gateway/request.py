@@ -90,7 +90,7 @@ def _is_bare(endpoint: str | None, view: Any) -> bool:
 
 def _open() -> None:
     given = request.headers.get("X-Request-ID", "")
-    g.request_id = given if REQUEST_ID.match(given) else str(new_id())
+    g.request_id = given if REQUEST_ID.fullmatch(given) else str(new_id())
     g.actor = Actor(kind="anonymous", name="anonymous", ip=request.remote_addr, request_id=g.request_id)
     view = current_app.view_functions.get(request.endpoint or "")
     if _is_bare(request.endpoint, view):

@@ -60,10 +60,11 @@ def session_of(secret: str, token: str) -> UUID:
     """The session an access token speaks for. Raises TokenInvalid."""
     try:
         needed = ["sub", "sid", "exp", "iat"]
-        claims = jwt.decode(token, secret, [ALGORITHM], options={"require": needed, "verify_exp": False})
+        unchecked = {"verify_exp": False, "verify_iat": False}  # by our own clock; servers' clocks differ a little
+        claims = jwt.decode(token, secret, [ALGORITHM], options={"require": needed, **unchecked})
         if claims["exp"] <= now().timestamp():
             raise TokenInvalid()
-        return UUID(claims["sid"])
+        return UUID(str(claims["sid"]))
     except (jwt.PyJWTError, ValueError, TypeError):
         raise TokenInvalid() from None
 

@@ -13,8 +13,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from core import generation  # face
-from guildhall import collect
+from guildhall import collect, generation
 
 from .criteria import Node, Test, parse
 from .errors import InvalidCriteria

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
@@ -130,3 +131,16 @@ def states() -> Any:
             return {one.name: tuple(map(str, state_of(session, one))) for one in platform.found}
 
     return read
+
+
+@pytest.fixture
+def eventually() -> Any:
+    """Wait until something holds; fails when it does not in a time that no machine needs."""
+
+    def wait(holds: Any, seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.02)
+
+    return wait

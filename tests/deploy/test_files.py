@@ -70,8 +70,15 @@ def test_settings_given_are_settings_that_exist(compose: dict[str, Any]) -> None
     example = re.findall(r"^(\w+)=", (ROOT / "deploy" / "env.example").read_text(), re.MULTILINE)
     image = re.findall(r"(GUILDHALL_\w+)=", (ROOT / "Dockerfile").read_text())
     services = [name for key in OURS for name in compose["services"][key]["environment"]]
-    known = names | {"POSTGRES_PASSWORD", "GUILDHALL_PUBLISH"}  # the file's own
-    assert not {*example, *image, *services} - known
+    assert not {*example, *image, *services} - names - {"POSTGRES_PASSWORD", "PUBLISH"}  # the file's own
+
+
+def test_the_example_environment_can_be_loaded(tmp_path: Path) -> None:
+    """The containers get all of the file, and a GUILDHALL_ name that is no setting would stop them."""
+    lines = (ROOT / "deploy" / "env.example").read_text().splitlines()
+    given = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    config = Config.load({**given, "GUILDHALL_SECRET_KEY": "x" * 40}, tmp_path)
+    assert config.url == "http://localhost:8000"
 
 
 def test_no_secret_is_in_the_files(compose: dict[str, Any]) -> None:

@@ -1,3 +1,3 @@
-from tests.core.workshop import states, workshop
+from tests.core.workshop import eventually, states, workshop
 
-__all__ = ["states", "workshop"]
+__all__ = ["eventually", "states", "workshop"]
