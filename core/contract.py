@@ -26,10 +26,7 @@ def describe(registry: Registry) -> dict[str, Any]:
     """Everything that a plugin may rely on, as plain JSON: what changes here is a change of the contract."""
     return {
         "contract": VERSION,
-        "declarations": {
-            kind.__name__: [field.name for field in dataclasses.fields(kind)]
-            for kind in DECLARATIONS
-        },
+        "declarations": {kind.__name__: [field.name for field in dataclasses.fields(kind)] for kind in DECLARATIONS},
         "hooks": {name: list(hook["arguments"]) for name, hook in hooks(registry).items()},
         "events": {
             name: {"version": event.event_version, "schema": event.model_json_schema()}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from core import hookspecs
+from core import hookspecs, queries
 from core.i18n import _
 from core.members.events import MemberRegistered
 from core.members.models import Member
-from core.plugin import MenuItem, Permission, Plugin, Role
+from core.plugin import MenuItem, Permission, Plugin, Role, Widget
 from core.resource import Resource
 
 core = Plugin(
@@ -72,5 +72,24 @@ core = Plugin(
         Role("Service", ("core:metrics:show",)),
     ],
     events=[MemberRegistered],
+    widgets=[
+        Widget(
+            name="members",
+            title=_("Members"),
+            permission="core:member:list",
+            load=queries.member_count,
+            template="guildhall/widget_members.html",
+            size="kpi",
+            order=10,
+        ),
+        Widget(
+            name="deliveries",
+            title=_("Deliveries"),
+            permission="core:event:list",
+            load=queries.deliveries,
+            template="guildhall/widget_deliveries.html",
+            order=90,
+        ),
+    ],
     hookspecs=hookspecs,
 )

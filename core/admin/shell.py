@@ -124,13 +124,16 @@ class Shell:
 
     @property
     def unread(self) -> int:
-        """Unread notices, by whichever plugin keeps them."""
+        """Unread notices, by whichever plugin keeps them; asked once a page, which is made of several templates."""
         if self._actor is None or self._actor.member_id is None:
             return 0
         from core import hooks
 
-        counts = hooks.collect(g.session, "unread_count", member_id=self._actor.member_id)
-        return sum(count for _plugin, count in counts)
+        if "unread" not in g:
+            counts = hooks.collect(g.session, "unread_count", member_id=self._actor.member_id)
+            g.unread = sum(count for _plugin, count in counts)
+        unread: int = g.unread
+        return unread
 
     @property
     def notices(self) -> list[dict[str, str]]:

@@ -107,7 +107,9 @@ def _readable(branches: Sequence[Branch]) -> tuple[list[Branch], dict[str, Outco
 
 def _check_revisions(branches: Sequence[Branch]) -> None:
     """Read every revision; its name must tell whose it is, so that it can be parked when the plugin is gone."""
-    scripts = {Path(one.path).resolve(): one for one in ScriptDirectory.from_config(settings(branches)).walk_revisions()}
+    scripts = {
+        Path(one.path).resolve(): one for one in ScriptDirectory.from_config(settings(branches)).walk_revisions()
+    }
     for branch in branches:
         for path in sorted(branch.folder.resolve().glob("[!_.]*.py")):
             if path not in scripts:

@@ -13,6 +13,7 @@ from marshmallow import ValidationError
 
 from core.i18n import _
 from core.rest.resource import field_of
+from core.rest.schema import storable
 
 Compare = Callable[[Any, Any], Any]
 
@@ -26,6 +27,8 @@ class TypedFilter(BaseFilter):  # type: ignore[misc]
         column = getattr(self.model, self.column_name)
         kind = column.type
         raw = str(value)
+        if not storable(raw):
+            return query.filter(sa.false())
         if isinstance(kind, sa.Boolean):
             raw = "true" if raw in ("y", "true", "1") else "false"
         if isinstance(kind, sa.DateTime) and len(raw) in (10, 16):

@@ -85,6 +85,12 @@ def clean_text(form: Any, field: Field) -> None:
         raise ValidationError(_("This text holds characters that cannot be kept."))
 
 
+def finite(form: Any, field: Field) -> None:
+    """Refuse NaN and the infinities, which Decimal knows and a table would keep."""
+    if field.data is not None and not field.data.is_finite():
+        raise ValidationError(field.gettext("Not a valid decimal value."))
+
+
 def form_of(bound: BoundResource, keys: tuple[str, ...], *, search: bool = False) -> type[DynamicForm]:
     """The form over the columns ``keys``; a search form requires nothing."""
     columns = bound.resource.columns_of_model
@@ -136,7 +142,7 @@ def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> An
     if isinstance(kind, sa.Date):
         return DateField(validators=checks, **options)
     if isinstance(kind, sa.Numeric):
-        return DecimalField(validators=checks, **options)
+        return DecimalField(validators=[*checks, finite], **options)
     if isinstance(kind, (sa.JSON, JSONB)):
         return JsonField(validators=[*checks, clean_text], **options)
     return StringField(validators=checks, **options)

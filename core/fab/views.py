@@ -11,6 +11,7 @@ from flask_appbuilder import ModelView, expose
 from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup
 from sqlalchemy.exc import IntegrityError
+from wtforms import BooleanField
 
 from core.errors import DomainError
 from core.fab.display import default_columns, name_members, state
@@ -153,12 +154,15 @@ class ResourceView(ModelView):  # type: ignore[misc]
         return self._get_search_widget(form=self.search_form.refresh(), widgets=widgets)
 
     def _title_of(self, record: Any) -> str:
+        """What the record calls itself, else the first of its searched columns, else its key."""
         text = str(record)
-        return (
-            f"{gettext(self.bound.label)} {str(pk)[-6:]}"
-            if text.startswith("<") and (pk := self.bound.key_of(record))
-            else text
-        )
+        if not text.startswith("<"):
+            return text
+        for key in self.bound.resource.search:
+            if value := getattr(record, key):
+                return str(value)
+        key = str(self.bound.key_of(record))
+        return f"{gettext(self.bound.label)} {key if len(key) < 20 else key[-6:]}"
 
     @expose("/add", methods=["GET", "POST"])
     @guarded
@@ -232,7 +236,7 @@ class ResourceView(ModelView):  # type: ignore[misc]
 
 def _text(field: Any) -> Any:
     """What a field shows. A form says less than the record (no seconds): what shows the same has not changed."""
-    shown = field._value() if hasattr(field, "_value") else field.data
+    shown = field._value() if hasattr(field, "_value") and not isinstance(field, BooleanField) else field.data
     return shown.replace("\r\n", "\n") if isinstance(shown, str) else shown
 
 

@@ -44,11 +44,10 @@ def contribution_page(session: Session, actor: Actor, key: UUID) -> str:
     return render("contributions/contribution.html", record=record, type=type_of, stages=story(session, key))
 
 
-def month_kpi(session: Session) -> dict[str, Any]:
-    """Contributions of this month (UTC) and the change to the whole last one."""
-    (_, this, _), (_, last, _) = queries.by_month(session, 2)
-    delta = round((this - last) * 100 / last) if last else None
-    return {"this": this, "last": last, "delta": delta}
+def recent_kpi(session: Session) -> dict[str, Any]:
+    """Contributions of the last 30 days, and the change in percent to the 30 days before."""
+    this, before = queries.last_days(session)
+    return {"this": this, "before": before, "delta": round((this - before) * 100 / before) if before else None}
 
 
 def day_chart(session: Session) -> dict[str, Any]:

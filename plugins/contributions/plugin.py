@@ -92,8 +92,8 @@ plugin = Plugin(
     ],
     widgets=[
         Widget(
-            name="month", title=_("Contributions this month"), permission="contributions:contribution:list",
-            load=admin.month_kpi, template="contributions/widget_month.html", size="kpi", order=10,
+            name="recent", title=_("Contributions in 30 days"), permission="contributions:contribution:list",
+            load=admin.recent_kpi, template="contributions/widget_recent.html", size="kpi", order=10,
         ),
         Widget(
             name="days", title=_("Contributions by day"), permission="contributions:contribution:list",

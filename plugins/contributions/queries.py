@@ -249,16 +249,14 @@ def by_day(session: Session, days: int = 90) -> list[tuple[date, int]]:
     return [(one, counts.get(one, 0)) for one in (first + timedelta(days=n) for n in range(days))]
 
 
-def by_month(session: Session, months: int = 2) -> list[tuple[date, int, int]]:
-    """(month, count, points) of the last ``months`` UTC months, the present one first."""
-    first = window_start("month", now()).date()
-    wanted = [first]
-    while len(wanted) < months:
-        wanted.append((wanted[-1] - timedelta(days=1)).replace(day=1))
-    query = select(MonthProgress.month, func.sum(MonthProgress.count), func.sum(MonthProgress.points))
-    rows = session.execute(query.where(MonthProgress.month.in_(wanted)).group_by(MonthProgress.month))
-    found = {month: (int(count), int(points)) for month, count, points in rows}
-    return [(month, *found.get(month, (0, 0))) for month in wanted]
+def last_days(session: Session, days: int = 30) -> tuple[int, int]:
+    """Counted contributions of the last ``days`` times 24 hours, and of as many before."""
+    middle = now() - timedelta(days=days)
+    recent = Contribution.occurred_at >= middle
+    query = select(func.count().filter(recent), func.count().filter(~recent))
+    counted = query.where(Contribution.state == "counted", Contribution.occurred_at >= middle - timedelta(days=days))
+    this, before = session.execute(counted).one()
+    return this, before
 
 
 def has_git_history(session: Session) -> bool:

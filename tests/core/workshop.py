@@ -16,6 +16,7 @@ from sqlalchemy import text
 from core.actor import Actor
 from core.loader import _forget
 from core.platform import Platform
+from core.plugin import Plugin
 from tests.conftest import Cluster, test_config
 from tests.core.doors import people as people
 from tests.core.doors import site as site
@@ -119,6 +120,38 @@ def workshop(tmp_path: Path, cluster: Cluster) -> Iterator[Workshop]:
     made.folder.mkdir()
     yield made
     made.tidy()
+
+
+class Shop:
+    """One database for the tests of a module, emptied before each, and the platform of plugins made by hand."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.url = cluster.fresh("shop")
+        self.made: list[Platform] = []
+
+    def open(self, *plugins: Plugin, **options: Any) -> Platform:
+        """Another platform on the same database, as another process has it."""
+        platform = Platform(test_config(**options), self.url, self.cluster.redis_url, plugins)
+        self.made.append(platform)
+        return platform
+
+    def clear(self, platform: Platform) -> None:
+        """Forget events, jobs, settings and what the process keeps; the audit trail stays."""
+        with platform.unit_of_work() as session:
+            session.execute(text("TRUNCATE core_event, core_delivery, core_job, core_schedule, core_setting"))
+            session.execute(text("UPDATE core_plugin SET enabled = true, reason = ''"))
+        platform.registry.cache.__init__()  # type: ignore[misc]
+        assert platform.bell is not None
+        platform.bell.client.flushdb()
+
+
+@pytest.fixture(scope="module")
+def shop(cluster: Cluster) -> Iterator[Shop]:
+    made = Shop(cluster)
+    yield made
+    for platform in made.made:
+        platform.database.dispose()
 
 
 @pytest.fixture

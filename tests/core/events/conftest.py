@@ -1,3 +1,3 @@
-from tests.core.workshop import eventually, states, workshop
+from tests.core.workshop import eventually, shop, states, workshop
 
-__all__ = ["eventually", "states", "workshop"]
+__all__ = ["eventually", "shop", "states", "workshop"]

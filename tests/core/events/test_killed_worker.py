@@ -28,6 +28,7 @@ work(Platform(config, sys.argv[2], sys.argv[3]))
 """
 CODE = '''
 import os
+import threading
 from pathlib import Path
 from sqlalchemy import text
 
@@ -38,9 +39,8 @@ class Told(Event):
 def write(session, actor, event):
     session.execute(text("INSERT INTO alpha_effect (number) VALUES (:n)"), {"n": event.payload.number})
     if hold := os.environ.get("ALPHA_HOLD"):
-        with open(hold, "w") as pipe:
-            pipe.write("inside")
-        open(hold).read()  # until the end
+        Path(hold).touch()
+        threading.Event().wait()
 '''
 
 
@@ -53,7 +53,6 @@ def test_kill_9_in_the_middle_of_a_handler_loses_and_doubles_nothing(
     platform = workshop.boot()
     plugin: Any = __import__("alpha.plugin").plugin
     hold = tmp_path / "hold"
-    os.mkfifo(hold)
     arguments = [str(workshop.folder), workshop.url, workshop.cluster.redis_url]
     worker = subprocess.Popen(
         [sys.executable, "-c", WORKER, *arguments], cwd=ROOT, env={**os.environ, "ALPHA_HOLD": str(hold)}
@@ -61,7 +60,7 @@ def test_kill_9_in_the_middle_of_a_handler_loses_and_doubles_nothing(
     try:
         with platform.unit_of_work(SYSTEM) as session:
             publish(session, SYSTEM, *(plugin.Told(number=number) for number in range(3)))
-        assert hold.read_text() == "inside"  # it waits for the worker
+        eventually(hold.exists, seconds=60)
         with platform.unit_of_work() as session:
             assert session.scalar(text("SELECT count(*) FROM alpha_effect")) == 0
     finally:

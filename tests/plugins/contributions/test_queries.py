@@ -109,13 +109,13 @@ def test_the_chart_ends_with_the_last_day_present(session: Session, system: Acto
     assert admin.day_chart(session)["last"] == date(2020, 2, 29)
 
 
-def test_the_key_figure_compares_with_the_month_before(session: Session, system: Actor) -> None:
+def test_the_key_figure_compares_thirty_days_with_the_thirty_before(session: Session, system: Actor) -> None:
     [ada] = add_people(session)
     with frozen(NOW):
-        assert admin.month_kpi(session) == {"this": 0, "last": 0, "delta": None}
-    give(session, system, ada, NOW, NOW, NOW, NOW - timedelta(days=20), NOW - timedelta(days=20))
+        assert admin.recent_kpi(session) == {"this": 0, "before": 0, "delta": None}
+    give(session, system, ada, NOW, NOW, NOW, NOW - timedelta(days=40), NOW - timedelta(days=40))
     with frozen(NOW):
-        assert admin.month_kpi(session) == {"this": 3, "last": 2, "delta": 50}
+        assert admin.recent_kpi(session) == {"this": 3, "before": 2, "delta": 50}
 
 
 def test_a_contribution_tells_its_story_in_the_order_of_the_workflow(session: Session, system: Actor) -> None:
