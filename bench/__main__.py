@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.cluster import Cluster, cluster
-from bench.figures import Figure, doubt, probe, table, write
+from bench.figures import Figure, doubt, in_memory, probe, table, write
 from core import logs
 
 SUBJECTS = ("imports", "contributions", "deliveries", "ledger", "startup", "pages")
@@ -56,7 +56,8 @@ def _measured(made: Cluster, name: str, notes: list[str]) -> list[Figure]:
     before = probe(made.data)
     figures: list[Figure] = subject.measure(made, notes)
     after = probe(made.data)
-    if why := doubt(before, after):
+    why = "the database is in memory" if in_memory(made.data) else doubt(before, after)
+    if why:
         notes.append(f"{name}: not measured, {why}.")
         figures = [one.not_measured() for one in figures]
     for when, rate in (("before", before), ("after", after)):

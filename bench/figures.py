@@ -108,6 +108,15 @@ def probe(folder: Path, seconds: float = 1.0) -> float:
     return done / seconds
 
 
+def in_memory(folder: Path) -> bool:
+    """Whether ``folder`` is on no disk at all, where a flush costs nothing."""
+    device = folder.stat().st_dev
+    name = f"{os.major(device)}:{os.minor(device)}"
+    mounts = Path("/proc/self/mountinfo")
+    lines = mounts.read_text().splitlines() if mounts.exists() else []
+    return any(line.split()[2] == name and " - tmpfs " in line for line in lines)
+
+
 def doubt(before: float, after: float) -> str | None:
     """Why the figures between two probes of the disk are no measurement; None when they are."""
     if min(before, after) < SLOW_DISK:

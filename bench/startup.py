@@ -50,8 +50,8 @@ print(json.dumps([time.perf_counter() - began, time.process_time()]))
 def measure(cluster: Cluster, notes: list[str]) -> list[Figure]:
     above, cpu, whole = _imports()
     notes.append(
-        f"startup: own imports take {above:.2f} s, of which the processor works {cpu:.2f} s (the rest is waiting for a core"
-        f" or the disk); with the dependencies {whole:.2f} s."
+        f"startup: own imports take {above:.2f} s, of which the processor works {cpu:.2f} s (the rest is"
+        f" waiting for a core or the disk); with the dependencies {whole:.2f} s."
     )
     return [
         Figure(figure="own import time", value=above, unit="s", limit=IMPORT_LIMIT, target=1, at_most=True),

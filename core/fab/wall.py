@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import localcontext
 from typing import Any
 
 from flask import Flask
 from flask_appbuilder import AppBuilder
 from flask_appbuilder.security.sqla.manager import SecurityManager
+from flask_babel import format_decimal
 from flask_login import UserMixin
 from werkzeug.local import LocalProxy
 
@@ -52,6 +54,13 @@ class GatewaySecurity(SecurityManager):  # type: ignore[misc]
         return actor().can(permission_name(f"can_{action}", key))
 
 
+def exact(number: Any) -> str:
+    """A number in the reader's language with all its digits: amounts have up to 38, Decimal keeps 28 by itself."""
+    with localcontext(prec=100):
+        shown: str = format_decimal(number)
+    return shown
+
+
 def install(app: Flask, registry: Registry) -> AppBuilder:
     """Register FAB and the generated pages of every resource."""
     app.config.update(
@@ -67,6 +76,7 @@ def install(app: Flask, registry: Registry) -> AppBuilder:
     )
     builder = Builder(security_manager_class=GatewaySecurity)
     builder.init_app(app, LocalProxy(current))
+    app.jinja_env.filters["decimalformat"] = exact
     builder.sm.views = {class_name(bound): bound.key for bound in registry.resources.values()}
     for bound in registry.resources.values():
         builder.add_view_no_menu(view_of(bound))

@@ -82,6 +82,17 @@ class RestBlueprint(flask_smorest.Blueprint):
     def delete(self, rule: str, **access: Any) -> Callable[[View], View]:
         return self._method("DELETE", rule, **access)
 
+    def arguments(self, schema: Any, *, location: str = "json", **options: Any) -> Callable[[View], View]:
+        """Check the body (or the query) with ``schema`` and give the view what it loads to."""
+        check: Callable[[View], View] = super().arguments(schema, location=location, **options)
+        return check
+
+    @staticmethod
+    def doc(**about: Any) -> Callable[[View], View]:
+        """Add to what the API description says of the route."""
+        describe: Callable[[View], View] = flask_smorest.Blueprint.doc(**about)
+        return describe
+
     def _method(
         self,
         method: str,

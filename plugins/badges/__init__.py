@@ -7,6 +7,16 @@ from .leaf import AtLeast, Explanation, Leaf, Source
 from .models import Award, Badge
 
 __all__ = [
-    "AtLeast", "Award", "Badge", "BadgeAwarded", "BadgeRevoked", "BatchAwarded", "Explanation", "Leaf", "Source",
-    "badge_criteria", "queries", "service",
-]  # fmt: skip
+    "AtLeast",
+    "Award",
+    "Badge",
+    "BadgeAwarded",
+    "BadgeRevoked",
+    "BatchAwarded",
+    "Explanation",
+    "Leaf",
+    "Source",
+    "badge_criteria",
+    "queries",
+    "service",
+]

@@ -67,15 +67,23 @@ def badge(session: Session, actor: Actor, key: str) -> Any:
     holders = [
         {
             "member": {"name": member.display_name, "url": f"{GALLERY}/{found.slug}?member={member.id}"},
-            "source": award.source, "at": award.awarded_at,
+            "source": award.source,
+            "at": award.awarded_at,
         }
         for award, member in queries.holders(session, found)
-    ]  # fmt: skip
+    ]
     return render(
-        "badges/badge.html", badge=found, standing=standing, criteria=_told(node) if node else None, broken=broken,
-        monotone=node.monotone() if node else True, holders=holders, explained=explained,
-        member=session.get(Member, chosen) if chosen else None, may=_may(actor),
-    )  # fmt: skip
+        "badges/badge.html",
+        badge=found,
+        standing=standing,
+        criteria=_told(node) if node else None,
+        broken=broken,
+        monotone=node.monotone() if node else True,
+        holders=holders,
+        explained=explained,
+        member=session.get(Member, chosen) if chosen else None,
+        may=_may(actor),
+    )
 
 
 @pages.post("/gallery/<slug>/award", permission="badges:award:create")
@@ -198,7 +206,11 @@ def _told(node: Node) -> dict[str, Any]:
 
 def _may(actor: Actor) -> dict[str, bool]:
     names = {
-        "create": "badges:badge:create", "update": "badges:badge:update", "award": "badges:award:create",
-        "revoke": "badges:award:revoke", "preview": "badges:badge:preview", "recalculate": "badges:badge:recalculate",
-    }  # fmt: skip
+        "create": "badges:badge:create",
+        "update": "badges:badge:update",
+        "award": "badges:award:create",
+        "revoke": "badges:award:revoke",
+        "preview": "badges:badge:preview",
+        "recalculate": "badges:badge:recalculate",
+    }
     return {word: actor.can(name) for word, name in names.items()}

@@ -103,8 +103,14 @@ def current(session: Session) -> Catalogue:
 def _compile(session: Session, stamp: tuple[int, int], known: Mapping[Any, Compiled]) -> Catalogue:
     leaves = kinds(session)
     columns = (
-        Badge.id, Badge.slug, Badge.version, Badge.criteria, Badge.active_from, Badge.active_until, Badge.supply_limit
-    )  # fmt: skip
+        Badge.id,
+        Badge.slug,
+        Badge.version,
+        Badge.criteria,
+        Badge.active_from,
+        Badge.active_until,
+        Badge.supply_limit,
+    )
     made, broken = {}, {}
     for row in session.execute(select(*columns).where(Badge.enabled).order_by(Badge.slug)):
         old = known.get((row.id, row.version))
@@ -115,10 +121,17 @@ def _compile(session: Session, stamp: tuple[int, int], known: Mapping[Any, Compi
             log.warning("badge cannot be compiled", badge=row.slug, problem=problem.message)
             continue
         made[row.slug] = Compiled(
-            id=row.id, slug=row.slug, version=row.version, node=node, test=old.test if old else node.closure(),
-            depends_on=node.depends_on(), sources=node.sources(), active_from=row.active_from,
-            active_until=row.active_until, supply_limit=row.supply_limit,
-        )  # fmt: skip
+            id=row.id,
+            slug=row.slug,
+            version=row.version,
+            node=node,
+            test=old.test if old else node.closure(),
+            depends_on=node.depends_on(),
+            sources=node.sources(),
+            active_from=row.active_from,
+            active_until=row.active_until,
+            supply_limit=row.supply_limit,
+        )
     return Catalogue(stamp, tuple(made[slug] for slug in _ordered(made)), broken)
 
 

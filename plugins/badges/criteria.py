@@ -125,9 +125,14 @@ class Condition(Node):
     def explain(self, facts: Facts) -> Explained:
         told = self.leaf.explain(self.leaf.actual(facts[self.leaf.source]))
         return Explained(
-            kind="leaf", place=self.place, ok=told.ok, progress=_progress(told), type=self.leaf.type_name,
-            label=self.leaf.label, leaf=told,
-        )  # fmt: skip
+            kind="leaf",
+            place=self.place,
+            ok=told.ok,
+            progress=_progress(told),
+            type=self.leaf.type_name,
+            label=self.leaf.label,
+            leaf=told,
+        )
 
     def conditions(self) -> Iterator[Condition]:
         yield self

@@ -36,9 +36,14 @@ class Earned:
 
 
 def evaluate(
-    session: Session, actor: Actor, *, members: Collection[UUID], types: Iterable[str], tipped: Tipped,
+    session: Session,
+    actor: Actor,
+    *,
+    members: Collection[UUID],
+    types: Iterable[str],
+    tipped: Tipped,
     quiet: bool = False,
-) -> list[Earned]:  # fmt: skip
+) -> list[Earned]:
     """Award every badge that contributions of ``types`` have just brought these members.
 
     Locks the members first, so that of two evaluations at once the second sees what the first awarded. A badge that
@@ -55,9 +60,14 @@ def cascade(session: Session, actor: Actor, *, member_id: UUID, slug: str) -> li
 
 
 def _evaluate(
-    session: Session, actor: Actor, catalogue: Catalogue, due: Collection[int], members: Collection[UUID],
-    tipped: Tipped, quiet: bool,
-) -> list[Earned]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    catalogue: Catalogue,
+    due: Collection[int],
+    members: Collection[UUID],
+    tipped: Tipped,
+    quiet: bool,
+) -> list[Earned]:
     at = now()
     queue = list(due)
     if not queue:
@@ -85,12 +95,17 @@ def _evaluate(
         causes = tipped()
         rows = [
             {
-                "id": new_id(), "badge_id": badge.id, "member_id": member_id, "badge_version": badge.version,
-                "contribution_id": causes.get(member_id), "facts": badge.node.measure(facts[member_id]),
-                "source": "evaluator", "awarded_at": at,
+                "id": new_id(),
+                "badge_id": badge.id,
+                "member_id": member_id,
+                "badge_version": badge.version,
+                "contribution_id": causes.get(member_id),
+                "facts": badge.node.measure(facts[member_id]),
+                "source": "evaluator",
+                "awarded_at": at,
             }
             for member_id in sorted(met)
-        ]  # fmt: skip
+        ]
         made = _insert(session, badge, rows)
         for award_id, member_id, _contribution in made:
             had[member_id].add(badge.id)

@@ -26,12 +26,16 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     """The badges that a contribution tipped."""
     return [
         Stage(
-            at=award.awarded_at, stage="badge", title=badge.name, detail=badge.description,
-            state="revoked" if award.revoked_at else "earned", icon=badge.icon,
+            at=award.awarded_at,
+            stage="badge",
+            title=badge.name,
+            detail=badge.description,
+            state="revoked" if award.revoked_at else "earned",
+            icon=badge.icon,
             url=f"/admin/badges/gallery/{badge.slug}?member={award.member_id}",
         )
         for award, badge in queries.awarded_by(session, contribution_id)
-    ]  # fmt: skip
+    ]
 
 
 @hookimpl

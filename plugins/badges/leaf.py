@@ -119,6 +119,10 @@ class AtLeast(Leaf):
     def explain(self, actual: Measured) -> Explanation:
         count = int(actual or 0)
         return Explanation(
-            actual=count, target=self.target, ok=self.holds(count), remaining=max(0, self.target - count),
-            sentence=self.sentence, params={**self.parameters, "actual": count, "target": self.target},
-        )  # fmt: skip
+            actual=count,
+            target=self.target,
+            ok=self.holds(count),
+            remaining=max(0, self.target - count),
+            sentence=self.sentence,
+            params={**self.parameters, "actual": count, "target": self.target},
+        )

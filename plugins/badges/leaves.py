@@ -104,9 +104,13 @@ class EventCount(AtLeast):
         if self.event != ANY_TYPE:
             return told
         return Explanation(
-            actual=told.actual, target=told.target, ok=told.ok, remaining=told.remaining,
-            sentence=_("{actual} of {target} contributions"), params=told.params,
-        )  # fmt: skip
+            actual=told.actual,
+            target=told.target,
+            ok=told.ok,
+            remaining=told.remaining,
+            sentence=_("{actual} of {target} contributions"),
+            params=told.params,
+        )
 
     def check(self, session: Session) -> str | None:
         known = select(exists().where(ContributionType.code == self.event))
@@ -171,9 +175,13 @@ class MemberBefore(Leaf):
     def explain(self, actual: Measured) -> Explanation:
         target = self.date.isoformat()
         return Explanation(
-            actual=actual, target=target, ok=self.holds(actual), remaining=None,
-            sentence=_("joined on {actual}; before {target} is needed"), params={"actual": actual, "target": target},
-        )  # fmt: skip
+            actual=actual,
+            target=target,
+            ok=self.holds(actual),
+            remaining=None,
+            sentence=_("joined on {actual}; before {target} is needed"),
+            params={"actual": actual, "target": target},
+        )
 
 
 class BadgeHeld(Leaf):

@@ -71,10 +71,11 @@ class Award(Model):
         Index("ix_badges_award_awarded_at", "awarded_at"),
         Index("ix_badges_award_badge_awarded", "badge_id", "awarded_at"),
         Index(
-            "ix_badges_award_contribution_id", "contribution_id",
+            "ix_badges_award_contribution_id",
+            "contribution_id",
             postgresql_where=text("contribution_id IS NOT NULL"),
         ),
-    )  # fmt: skip
+    )
 
     id: Mapped[Id]
     badge_id: Mapped[UUID] = mapped_column(ForeignKey("badges_badge.id", ondelete="RESTRICT"))

@@ -43,9 +43,14 @@ def recalculate(session: Session, actor: Actor, slug: str) -> int:
         return 0
     columns = ["id", "badge_id", "member_id", "badge_version", "facts", "source", "awarded_at"]
     chosen: Select[Any] = select(
-        func.uuidv7(), literal(badge.id), Member.id, literal(badge.version), badge.node.measure_sql(),
-        literal("recalculation"), literal(at),
-    ).where(open_to(badge))  # fmt: skip
+        func.uuidv7(),
+        literal(badge.id),
+        Member.id,
+        literal(badge.version),
+        badge.node.measure_sql(),
+        literal("recalculation"),
+        literal(at),
+    ).where(open_to(badge))
     # A limited badge goes to those who joined first; the order of ids keeps other writers from a deadlock.
     chosen = chosen.order_by(Member.id) if limit is None else chosen.order_by(Member.joined_at, Member.id).limit(limit)
     statement = insert(Award).from_select(columns, chosen, include_defaults=False)

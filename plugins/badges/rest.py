@@ -133,12 +133,14 @@ def list_badges(session: Session, actor: Actor) -> list[dict[str, Any]]:
     everything = queries.standings(session)
     return [
         {
-            **_badge(one.badge, actor, held), "holders": one.holders, "share_basis_points": one.share,
+            **_badge(one.badge, actor, held),
+            "holders": one.holders,
+            "share_basis_points": one.share,
             "held": one.badge.id in held,
         }
         for one in everything
         if _visible(one.badge, actor, held)
-    ]  # fmt: skip
+    ]
 
 
 @rest.post("/badges", permission="badges:badge:create", idempotent=True)
@@ -184,10 +186,13 @@ def explain_badge(session: Session, actor: Actor, query: dict[str, Any], slug: s
     if not _open(found.badge, actor, held):
         found = replace(found, tree=None)
     return {
-        "badge": slug, "member_id": member_id, "state": found.state, "progress_basis_points": found.progress,
+        "badge": slug,
+        "member_id": member_id,
+        "state": found.state,
+        "progress_basis_points": found.progress,
         "award": _award(found.award, found.badge) if found.award else None,
         "criteria": _tree(found.tree) if found.tree else None,
-    }  # fmt: skip
+    }
 
 
 @rest.get("/members/<uuid:member_id>/badges", signed_in=True)
@@ -259,13 +264,24 @@ def _badge(badge: Badge, actor: Actor, held: frozenset[UUID]) -> dict[str, Any]:
 
 def _award(award: Any, badge: Badge) -> dict[str, Any]:
     keys = (
-        "id", "member_id", "badge_version", "contribution_id", "source", "reason", "awarded_at", "revoked_at",
+        "id",
+        "member_id",
+        "badge_version",
+        "contribution_id",
+        "source",
+        "reason",
+        "awarded_at",
+        "revoked_at",
         "revoke_reason",
-    )  # fmt: skip
+    )
     return {
         **{key: getattr(award, key) for key in keys},
-        "badge": badge.slug, "name": badge.name, "level": badge.level, "category": badge.category, "icon": badge.icon,
-    }  # fmt: skip
+        "badge": badge.slug,
+        "name": badge.name,
+        "level": badge.level,
+        "category": badge.category,
+        "icon": badge.icon,
+    }
 
 
 def _member(actor: Actor, given: str) -> UUID:
@@ -283,13 +299,19 @@ def _member(actor: Actor, given: str) -> UUID:
 
 def _tree(node: Explained) -> dict[str, Any]:
     shown: dict[str, Any] = {
-        "kind": node.kind, "place": node.place, "ok": node.ok, "progress_basis_points": node.progress
-    }  # fmt: skip
+        "kind": node.kind,
+        "place": node.place,
+        "ok": node.ok,
+        "progress_basis_points": node.progress,
+    }
     if node.leaf:
         shown |= {
-            "type": node.type, "actual": node.leaf.actual, "target": node.leaf.target,
-            "remaining": node.leaf.remaining, "sentence": node.leaf.text,
-        }  # fmt: skip
+            "type": node.type,
+            "actual": node.leaf.actual,
+            "target": node.leaf.target,
+            "remaining": node.leaf.remaining,
+            "sentence": node.leaf.text,
+        }
     else:
         shown["parts"] = [_tree(part) for part in node.parts]
     return shown

@@ -95,9 +95,14 @@ def award(session: Session, actor: Actor, *, slug: str, member_id: UUID, reason:
     )
     award_id = restored or _give(session, badge, member, values)
     audit(
-        session, actor, "badges.award.restored" if restored else "badges.award.given", subject_type="badges.award",
-        subject_id=award_id, changes={"badge": [None, slug], "member": [None, member_id]}, reason=reason,
-    )  # fmt: skip
+        session,
+        actor,
+        "badges.award.restored" if restored else "badges.award.given",
+        subject_type="badges.award",
+        subject_id=award_id,
+        changes={"badge": [None, slug], "member": [None, member_id]},
+        reason=reason,
+    )
     publish(session, actor, BadgeAwarded(award_id=award_id, badge_id=badge.id, member_id=member_id))
     cascade(session, actor, member_id=member_id, slug=slug)
     return session.get_one(Award, award_id, populate_existing=True)
@@ -136,9 +141,14 @@ def revoke(session: Session, actor: Actor, *, slug: str, member_id: UUID, reason
         name = session.get_one(Member, member_id).display_name
         raise BadgeNotHeld(member=name, badge=slug)
     audit(
-        session, actor, "badges.award.revoked", subject_type="badges.award", subject_id=award_id,
-        changes={"badge": [slug, None], "member": [member_id, None]}, reason=reason,
-    )  # fmt: skip
+        session,
+        actor,
+        "badges.award.revoked",
+        subject_type="badges.award",
+        subject_id=award_id,
+        changes={"badge": [slug, None], "member": [member_id, None]},
+        reason=reason,
+    )
     publish(session, actor, BadgeRevoked(award_id=award_id, badge_id=badge.id, member_id=member_id))
     return session.get_one(Award, award_id, populate_existing=True)
 

@@ -12,9 +12,11 @@ class BadgeSettings(Settings):
         default=5, ge=1, le=60, description=_("How long a preview of criteria may count before it is stopped.")
     )
     single_events: int = Field(
-        default=1_000, ge=0, le=10_000,
+        default=1_000,
+        ge=0,
+        le=10_000,
         description=_(
             "A recalculation that gives a badge to more members than this publishes one event for all of them "
             "instead of one for each."
         ),
-    )  # fmt: skip
+    )

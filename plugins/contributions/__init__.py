@@ -7,6 +7,17 @@ from .models import Contribution, ContributionType, MemberProgress, TypeProgress
 from .queries import MemberFacts
 
 __all__ = [
-    "BatchRecorded", "Contribution", "ContributionRecorded", "ContributionType", "MemberFacts", "MemberProgress",
-    "MilestoneReached", "RewardRequested", "Stage", "TypeProgress", "contribution_stages", "queries", "service",
-]  # fmt: skip
+    "BatchRecorded",
+    "Contribution",
+    "ContributionRecorded",
+    "ContributionType",
+    "MemberFacts",
+    "MemberProgress",
+    "MilestoneReached",
+    "RewardRequested",
+    "Stage",
+    "TypeProgress",
+    "contribution_stages",
+    "queries",
+    "service",
+]

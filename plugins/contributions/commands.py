@@ -84,9 +84,13 @@ def recalculate(platform: Any) -> None:
 def _import(platform: Any, lines: Callable[[], Iterable[Line | BadLine]], total: int, *, kind: str, title: str) -> None:
     actor = Actor.system(f"import {title}"[:120])
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}/s"),
-        TimeRemainingColumn(), console=console,
-    )  # fmt: skip
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}/s"),
+        TimeRemainingColumn(),
+        console=console,
+    )
     started = time.perf_counter()
     with bar:
         task = bar.add_task(title, total=total, rate=0)

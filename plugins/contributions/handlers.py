@@ -19,7 +19,12 @@ def reward_milestone(session: Session, actor: Actor, event: StoredEvent) -> None
     milestone, contribution_id = session.execute(query).one()
     if milestone.reward_amount:
         request_reward(
-            session, actor, member_id=reached.member_id, amount=milestone.reward_amount, asset=milestone.reward_asset,
-            reason="milestone", reference=f"milestone:{milestone.id}:{reached.member_id}",
+            session,
+            actor,
+            member_id=reached.member_id,
+            amount=milestone.reward_amount,
+            asset=milestone.reward_asset,
+            reason="milestone",
+            reference=f"milestone:{milestone.id}:{reached.member_id}",
             contribution_id=contribution_id,
-        )  # fmt: skip
+        )

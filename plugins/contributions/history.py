@@ -106,9 +106,13 @@ def _csv_line(number: int, cells: list[str], masked: Masked) -> Line:
     address = "@" in member
     subject = masked.subject(member) if address else member
     return Line(
-        number=number, key=key, subject=subject, name=masked.name("", subject) if address else member,
-        occurred_at=_time(occurred_at), type=code,
-    )  # fmt: skip
+        number=number,
+        key=key,
+        subject=subject,
+        name=masked.name("", subject) if address else member,
+        occurred_at=_time(occurred_at),
+        type=code,
+    )
 
 
 def _time(text: str) -> datetime:
@@ -126,11 +130,22 @@ LOG_FORMAT = "%H%x00%P%x00%aN%x00%aE%x00%aI"
 TAG_FORMAT = "%00".join(
     f"%({name})"
     for name in (
-        "refname:lstrip=2", "objectname", "*objectname", "objecttype", "*objecttype", "taggername", "taggeremail:trim",
-        "taggerdate:iso-strict", "authorname", "authoremail:trim", "authordate:iso-strict", "*authorname",
-        "*authoremail:trim", "*authordate:iso-strict",
+        "refname:lstrip=2",
+        "objectname",
+        "*objectname",
+        "objecttype",
+        "*objecttype",
+        "taggername",
+        "taggeremail:trim",
+        "taggerdate:iso-strict",
+        "authorname",
+        "authoremail:trim",
+        "authordate:iso-strict",
+        "*authorname",
+        "*authoremail:trim",
+        "*authordate:iso-strict",
     )
-)  # fmt: skip
+)
 
 
 def git_lines(path: Path, repository: str, masked: Masked) -> Iterator[Line | BadLine]:
@@ -178,9 +193,14 @@ def _git_line(
         return BadLine(number=number, error=InvalidEvent(problem=f"{key[:12]}: {problem}"))
     subject = masked.subject(address or name)
     return Line(
-        number=number, key=key, subject=subject, name=masked.name(name, subject), occurred_at=occurred_at, type=code,
+        number=number,
+        key=key,
+        subject=subject,
+        name=masked.name(name, subject),
+        occurred_at=occurred_at,
+        type=code,
         details=details,
-    )  # fmt: skip
+    )
 
 
 def count_git(path: Path) -> int:

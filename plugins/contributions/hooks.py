@@ -32,18 +32,28 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     lines = ", ".join(f"{line['label']} {line['points']:+d}" for line in found.breakdown) or "0"
     stages = [
         Stage(
-            at=found.occurred_at, stage="trigger", title=_("Reported"), icon="bolt",
+            at=found.occurred_at,
+            stage="trigger",
+            title=_("Reported"),
+            icon="bolt",
             detail=f"{found.type} · {found.source}",
         ),
         Stage(
-            at=at, stage="score", title=_("Scored"), icon="calculator",
+            at=at,
+            stage="score",
+            title=_("Scored"),
+            icon="calculator",
             detail=f"{lines} = {found.points} · v{found.type_version}",
         ),
         Stage(
-            at=at, stage="record", title=_("Recorded"), icon="database", state=found.state,
+            at=at,
+            stage="record",
+            title=_("Recorded"),
+            icon="database",
+            state=found.state,
             detail=found.reason or "",
         ),
-    ]  # fmt: skip
+    ]
     if found.state == "counted":
         detail = f"{found.points:+d} · {found.local_day.isoformat()}"
         stages.append(Stage(at=at, stage="progress", title=_("Progress updated"), icon="trending-up", detail=detail))
@@ -54,10 +64,14 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
         detail = f"{reward.amount} {reward.asset} · {reward.reason}"
         stages.append(
             Stage(
-                at=reward.created_at, stage="reward", title=_("Reward requested"), icon="gift", state="requested",
+                at=reward.created_at,
+                stage="reward",
+                title=_("Reward requested"),
+                icon="gift",
+                state="requested",
                 detail=detail,
             )
-        )  # fmt: skip
+        )
     return stages
 
 

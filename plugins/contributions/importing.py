@@ -37,15 +37,23 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         return {
-            "lines": self.lines, "recorded": self.recorded, "duplicate": self.duplicate, "rejected": self.rejected,
-            "invalid": self.invalid, "problems": [list(one) for one in self.problems],
-        }  # fmt: skip
+            "lines": self.lines,
+            "recorded": self.recorded,
+            "duplicate": self.duplicate,
+            "rejected": self.rejected,
+            "invalid": self.invalid,
+            "problems": [list(one) for one in self.problems],
+        }
 
 
 def run(
-    unit_of_work: UnitOfWork, actor: Actor, lines: Iterable[Line | BadLine], *, kind: str,
+    unit_of_work: UnitOfWork,
+    actor: Actor,
+    lines: Iterable[Line | BadLine],
+    *,
+    kind: str,
     progress: Callable[[int], None] = lambda done: None,
-) -> Report:  # fmt: skip
+) -> Report:
     """Import ``lines``; members are found or made by their identity of ``kind``. Nothing of a good line is lost.
 
     ``progress`` is told the lines done after each chunk. Members made here have no account and get no mail.
@@ -78,11 +86,15 @@ def _import(session: Session, actor: Actor, lines: list[Line], kind: str) -> lis
     ids = members.by_identity(session, kind, people)
     rows = [
         service.NewContribution(
-            line=line.number, member_id=ids[line.subject], type=line.type, event_key=line.key,
-            occurred_at=line.occurred_at, details=line.details,
+            line=line.number,
+            member_id=ids[line.subject],
+            type=line.type,
+            event_key=line.key,
+            occurred_at=line.occurred_at,
+            details=line.details,
         )
         for line in lines
-    ]  # fmt: skip
+    ]
     return service.record_many(session, actor, rows, source="import")
 
 

@@ -29,7 +29,7 @@ from .errors import (
     MemberUnknown,
     OccurredInFuture,
     OccurredTooLongAgo,
-)  # fmt: skip
+)
 from .models import Contribution, ContributionType
 from .rules import EVER, Rules, rules_of, score
 from .settings import ContributionSettings
@@ -162,13 +162,24 @@ class Intake:
         at = self._when(row.occurred_at)
         result = score(rules, person.tier_at(at), details)
         return {
-            "id": contribution_id, "member_id": row.member_id, "type": rules.code, "points": result.points,
-            "state": "counted", "breakdown": result.lines, "type_version": rules.version, "details": details,
-            "source": self.source, "event_key": key, "challenge_id": row.challenge_id,
-            "submission_id": row.submission_id, "occurred_at": at, "local_day": at.astimezone(person.zone).date(),
-            "counts_for_streak": rules.counts_for_streak, "created_at": self.at,
+            "id": contribution_id,
+            "member_id": row.member_id,
+            "type": rules.code,
+            "points": result.points,
+            "state": "counted",
+            "breakdown": result.lines,
+            "type_version": rules.version,
+            "details": details,
+            "source": self.source,
+            "event_key": key,
+            "challenge_id": row.challenge_id,
+            "submission_id": row.submission_id,
+            "occurred_at": at,
+            "local_day": at.astimezone(person.zone).date(),
+            "counts_for_streak": rules.counts_for_streak,
+            "created_at": self.at,
             "correlation_id": self.actor.correlation_id,
-        }  # fmt: skip
+        }
 
     def _rules_of(self, code: str) -> Rules:
         if code not in self._rules and code.isprintable():
@@ -210,9 +221,12 @@ class Intake:
         refused: dict[UUID, FrequencyLimit] = {}
         for row in rows:
             reached = limits.claim(
-                self.session, self._rules_of(row["type"]).limits, member_id=row["member_id"], type=row["type"],
+                self.session,
+                self._rules_of(row["type"]).limits,
+                member_id=row["member_id"],
+                type=row["type"],
                 occurred_at=row["occurred_at"],
-            )  # fmt: skip
+            )
             if reached:
                 refused[row["id"]] = FrequencyLimit(count=reached.count, per=reached.per)
                 reject = update(Contribution).where(Contribution.id == row["id"])

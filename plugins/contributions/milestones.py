@@ -38,16 +38,20 @@ def reach(session: Session, actor: Actor, gains: Gains, points: Mapping[UUID, in
     at = now()
     rows = [
         {
-            "id": new_id(), "member_id": member_id, "milestone_id": milestone_id, "created_at": at,
+            "id": new_id(),
+            "member_id": member_id,
+            "milestone_id": milestone_id,
+            "created_at": at,
             "contribution_id": _crossing(gains[member_id], points[member_id], threshold),
         }
         for member_id, milestone_id, threshold in due
-    ]  # fmt: skip
+    ]
     session.execute(insert(MilestoneReachedRow), rows)
     publish(
-        session, actor,
+        session,
+        actor,
         *(MilestoneReached(member_id=m, milestone_id=i, threshold=threshold, quiet=quiet) for m, i, threshold in due),
-    )  # fmt: skip
+    )
 
 
 def _crossing(gains: Sequence[tuple[UUID, int]], after: int, threshold: int) -> UUID:
@@ -61,21 +65,40 @@ def _crossing(gains: Sequence[tuple[UUID, int]], after: int, threshold: int) -> 
 
 
 def request_reward(
-    session: Session, actor: Actor, *, member_id: UUID, amount: int, asset: str, reason: str, reference: str,
+    session: Session,
+    actor: Actor,
+    *,
+    member_id: UUID,
+    amount: int,
+    asset: str,
+    reason: str,
+    reference: str,
     contribution_id: UUID | None = None,
-) -> UUID | None:  # fmt: skip
+) -> UUID | None:
     """Ask the wallet to pay ``amount`` (smallest units) once for ``reference``; None when it was asked before."""
     row = insert(Reward).values(
-        id=new_id(), member_id=member_id, amount=amount, asset=asset, reason=reason, reference=reference,
-        contribution_id=contribution_id, created_at=now(),
-    )  # fmt: skip
+        id=new_id(),
+        member_id=member_id,
+        amount=amount,
+        asset=asset,
+        reason=reason,
+        reference=reference,
+        contribution_id=contribution_id,
+        created_at=now(),
+    )
     reward_id = session.scalar(row.on_conflict_do_nothing(index_elements=["reference"]).returning(Reward.id))
     if reward_id is not None:
         publish(
-            session, actor,
+            session,
+            actor,
             RewardRequested(
-                reward_id=reward_id, member_id=member_id, amount=amount, asset=asset, reason=reason,
-                reference=reference, contribution_id=contribution_id,
+                reward_id=reward_id,
+                member_id=member_id,
+                amount=amount,
+                asset=asset,
+                reason=reason,
+                reference=reference,
+                contribution_id=contribution_id,
             ),
-        )  # fmt: skip
+        )
     return reward_id

@@ -77,8 +77,7 @@ def add(session: Session, contribution_ids: Sequence[UUID]) -> dict[UUID, int]:
 
 
 _REBUILD = [
-    f"DELETE FROM contributions_{name}"
-    for name in ("progress", "type_progress", "month_progress", "day_progress")
+    f"DELETE FROM contributions_{name}" for name in ("progress", "type_progress", "month_progress", "day_progress")
 ] + [
     "WITH added AS (SELECT * FROM contributions_contribution WHERE state = 'counted') "
     f"INSERT INTO {into} {_COLUMNS[key]}"
@@ -88,7 +87,7 @@ _REBUILD = [
         "day": "contributions_day_progress (member_id, day, count, points, streak_count)",
         "all": "contributions_progress (member_id, count, points, first_at, last_at)",
     }.items()
-]  # fmt: skip
+]
 
 
 def rebuild(session: Session) -> int:

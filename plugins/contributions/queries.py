@@ -202,11 +202,17 @@ def progress_of(session: Session, member_id: UUID) -> Progress | None:
     following = select(func.min(Milestone.threshold)).where(Milestone.enabled, Milestone.threshold > known.points)
     threshold = session.scalar(following)
     return Progress(
-        points=known.points, count=total.count if total else 0, month_points=month.points if month else 0,
-        month_count=month.count if month else 0, streak_current=known.streak_current, streak_best=known.streak_best,
-        first_at=known.first_at, last_at=known.last_at, by_type=[dict(row) for row in types.mappings()],
+        points=known.points,
+        count=total.count if total else 0,
+        month_points=month.points if month else 0,
+        month_count=month.count if month else 0,
+        streak_current=known.streak_current,
+        streak_best=known.streak_best,
+        first_at=known.first_at,
+        last_at=known.last_at,
+        by_type=[dict(row) for row in types.mappings()],
         next_milestone=None if threshold is None else int(threshold),
-    )  # fmt: skip
+    )
 
 
 def contributions(

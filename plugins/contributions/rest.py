@@ -211,12 +211,16 @@ def record_bulk(session: Session, actor: Actor) -> dict[str, Any]:
         **{name: counts[name] for name in ("recorded", "duplicate", "rejected", "invalid")},
         "lines": [
             {
-                "line": one.line, "outcome": one.outcome, "contribution_id": one.contribution_id,
-                "points": one.points, "code": one.code, "message": one.error.message if one.error else None,
+                "line": one.line,
+                "outcome": one.outcome,
+                "contribution_id": one.contribution_id,
+                "points": one.points,
+                "code": one.code,
+                "message": one.error.message if one.error else None,
             }
             for one in sorted(outcomes, key=lambda one: one.line)
         ],
-    }  # fmt: skip
+    }
 
 
 @rest.get("/contributions", signed_in=True)

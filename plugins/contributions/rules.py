@@ -88,10 +88,15 @@ def rules_of(row: ContributionType) -> Rules:
     """The rules of a type's row. Raises ScoringError when they cannot be used."""
     try:
         return Rules(
-            code=row.code, version=row.version, base=row.base_points, bonus=tuple(_BONUSES.validate_python(row.bonus)),
-            tiers=_TIERS.validate_python(row.tiers), limits=tuple(_LIMITS.validate_python(row.limits)), cap=row.cap,
+            code=row.code,
+            version=row.version,
+            base=row.base_points,
+            bonus=tuple(_BONUSES.validate_python(row.bonus)),
+            tiers=_TIERS.validate_python(row.tiers),
+            limits=tuple(_LIMITS.validate_python(row.limits)),
+            cap=row.cap,
             counts_for_streak=row.counts_for_streak,
-        )  # fmt: skip
+        )
     except ValidationError as problem:
         raise ScoringError(type=row.code, problem=problem.errors()[0]["msg"]) from None
 

@@ -46,9 +46,13 @@ def seed(session: Session, actor: Actor) -> None:
     session.execute(insert(ContributionType).values(types).on_conflict_do_nothing(index_elements=["code"]))
     milestones = [
         {
-            "id": new_id(), "threshold": threshold, "label": f"{threshold:,} points", "reward_amount": reward,
-            "reward_asset": "POINTS", "created_at": now(),
+            "id": new_id(),
+            "threshold": threshold,
+            "label": f"{threshold:,} points",
+            "reward_amount": reward,
+            "reward_asset": "POINTS",
+            "created_at": now(),
         }
         for threshold, reward in MILESTONES
-    ]  # fmt: skip
+    ]
     session.execute(insert(Milestone).values(milestones).on_conflict_do_nothing(index_elements=["threshold"]))

@@ -23,10 +23,18 @@ CHUNK = 1000
 
 
 def record(
-    session: Session, actor: Actor, *, member_id: UUID, type: str, event_key: str | None = None,
-    occurred_at: datetime | None = None, details: Mapping[str, Any] | None = None, source: str = "system",
-    challenge_id: UUID | None = None, submission_id: UUID | None = None,
-) -> Contribution:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    *,
+    member_id: UUID,
+    type: str,
+    event_key: str | None = None,
+    occurred_at: datetime | None = None,
+    details: Mapping[str, Any] | None = None,
+    source: str = "system",
+    challenge_id: UUID | None = None,
+    submission_id: UUID | None = None,
+) -> Contribution:
     """Record one contribution of a member, once for each (``type``, ``event_key``).
 
     Returns it ``counted``, or ``rejected`` with 0 points and ``reason`` ``limit:<window>`` when the type's limit is
@@ -35,9 +43,14 @@ def record(
     OccurredInFuture, OccurredTooLongAgo, MemberUnknown, ScoringError.
     """
     row = NewContribution(
-        member_id=member_id, type=type, event_key=event_key, occurred_at=occurred_at, details=details or {},
-        challenge_id=challenge_id, submission_id=submission_id,
-    )  # fmt: skip
+        member_id=member_id,
+        type=type,
+        event_key=event_key,
+        occurred_at=occurred_at,
+        details=details or {},
+        challenge_id=challenge_id,
+        submission_id=submission_id,
+    )
     intake = Intake(session, actor, source, read_settings(session, ContributionSettings))
     intake.lock({member_id})
     outcome = intake.take([row])[0]
@@ -48,12 +61,15 @@ def record(
         raise DuplicateEvent(summary(contribution), type=contribution.type)
     if outcome.outcome == "recorded":
         publish(
-            session, actor,
+            session,
+            actor,
             ContributionRecorded(
-                contribution_id=contribution.id, member_id=member_id, type=contribution.type,
+                contribution_id=contribution.id,
+                member_id=member_id,
+                type=contribution.type,
                 points=contribution.points,
             ),
-        )  # fmt: skip
+        )
     return contribution
 
 
@@ -83,22 +99,27 @@ def _publish_batch(
     recorded = [(row, one.contribution_id) for row, one in pairs if one.outcome == "recorded" and one.contribution_id]
     if recorded:
         publish(
-            session, actor,
+            session,
+            actor,
             BatchRecorded(
                 contribution_ids=[contribution_id for _, contribution_id in recorded],
                 member_ids=sorted({row.member_id for row, _ in recorded}),
                 types=sorted({row.type for row, _ in recorded}),
             ),
-        )  # fmt: skip
+        )
 
 
 def summary(contribution: Contribution) -> dict[str, Any]:
     """A contribution as a JSON object, for error details and answers that are kept."""
     return {
-        "id": str(contribution.id), "type": contribution.type, "event_key": contribution.event_key,
-        "points": contribution.points, "state": contribution.state, "reason": contribution.reason,
+        "id": str(contribution.id),
+        "type": contribution.type,
+        "event_key": contribution.event_key,
+        "points": contribution.points,
+        "state": contribution.state,
+        "reason": contribution.reason,
         "occurred_at": contribution.occurred_at.isoformat().replace("+00:00", "Z"),
-    }  # fmt: skip
+    }
 
 
 def recalculate(session: Session, actor: Actor) -> int:
@@ -126,6 +147,13 @@ def update_type(session: Session, actor: Actor, record: ContributionType, values
 
 
 __all__ = [
-    "NewContribution", "Outcome", "create_type", "recalculate", "record", "record_many", "request_reward", "summary",
+    "NewContribution",
+    "Outcome",
+    "create_type",
+    "recalculate",
+    "record",
+    "record_many",
+    "request_reward",
+    "summary",
     "update_type",
-]  # fmt: skip
+]

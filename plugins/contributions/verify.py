@@ -36,16 +36,25 @@ def _sums(table: str, key: str, of: str, columns: str, sums: str) -> str:
 
 CHECKS = {
     "total": _sums(
-        "contributions_progress", "''", "''", "count, points, first_at, last_at",
+        "contributions_progress",
+        "''",
+        "''",
+        "count, points, first_at, last_at",
         "count(*), sum(points), min(occurred_at), max(occurred_at)",
     ),
     "type": _sums("contributions_type_progress", "type", "type", "count, points", "count(*), sum(points)"),
     "month": _sums(
-        "contributions_month_progress", "month", "date_trunc('month', occurred_at AT TIME ZONE 'UTC')::date",
-        "count, points", "count(*), sum(points)",
+        "contributions_month_progress",
+        "month",
+        "date_trunc('month', occurred_at AT TIME ZONE 'UTC')::date",
+        "count, points",
+        "count(*), sum(points)",
     ),
     "day": _sums(
-        "contributions_day_progress", "day", "local_day", "count, points, streak_count",
+        "contributions_day_progress",
+        "day",
+        "local_day",
+        "count, points, streak_count",
         "count(*), sum(points), count(*) FILTER (WHERE counts_for_streak)",
     ),
     "breakdown": """
@@ -63,7 +72,7 @@ CHECKS = {
         WHERE (p.streak_current, p.streak_best, p.last_day)
             IS DISTINCT FROM (coalesce(s.current, 0), coalesce(s.best, 0), s.last) ORDER BY 1
     """,
-}  # fmt: skip
+}
 
 
 def verify(session: Session, most: int = 100) -> dict[str, list[Finding]]:

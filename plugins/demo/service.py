@@ -101,11 +101,15 @@ def _fund(session: Session, actor: Actor) -> None:
 def _contributions(session: Session, actor: Actor, people: list[UUID], end: datetime, progress: Progress) -> int:
     rows = [
         contributions.service.NewContribution(
-            member_id=people[deed.person], type=deed.type, event_key=f"demo:{deed.number}", occurred_at=deed.at,
-            details=deed.details, challenge_id=deed.challenge_id,
+            member_id=people[deed.person],
+            type=deed.type,
+            event_key=f"demo:{deed.number}",
+            occurred_at=deed.at,
+            details=deed.details,
+            challenge_id=deed.challenge_id,
         )
         for deed in sorted(deeds(end), key=lambda deed: deed.at)
-    ]  # fmt: skip
+    ]
     recorded = 0
     for start in range(0, len(rows), 500):
         outcomes = contributions.service.record_many(session, actor, rows[start : start + 500])

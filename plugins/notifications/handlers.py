@@ -32,10 +32,14 @@ def tell_badge(session: Session, actor: Actor, events: Sequence[StoredEvent]) ->
         name = badge.name if badge else ""
         params = {"badge": name, "badge_id": award.badge_id, "award_id": award.award_id}
         notify(
-            session, _because(actor, event), member_id=award.member_id, kind="badge_awarded",
+            session,
+            _because(actor, event),
+            member_id=award.member_id,
+            kind="badge_awarded",
             params=_with_contribution(params, award.contribution_id),
-            reference=f"badges.award:{award.award_id}", mail=not award.quiet,
-        )  # fmt: skip
+            reference=f"badges.award:{award.award_id}",
+            mail=not award.quiet,
+        )
 
 
 def tell_milestone(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
@@ -43,11 +47,15 @@ def tell_milestone(session: Session, actor: Actor, events: Sequence[StoredEvent]
     for event in events:
         reached = event.payload
         notify(
-            session, _because(actor, event), member_id=reached.member_id, kind="milestone_reached",
+            session,
+            _because(actor, event),
+            member_id=reached.member_id,
+            kind="milestone_reached",
             params={"threshold": reached.threshold, "milestone_id": reached.milestone_id},
             reference=f"contributions.milestone:{reached.milestone_id}:{reached.member_id}",
-            url="/admin/contributions/leaderboard", mail=not reached.quiet,
-        )  # fmt: skip
+            url="/admin/contributions/leaderboard",
+            mail=not reached.quiet,
+        )
 
 
 def tell_reward(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
@@ -56,11 +64,14 @@ def tell_reward(session: Session, actor: Actor, events: Sequence[StoredEvent]) -
         paid = event.payload
         params = {"amount": shown(session, paid.amount, paid.asset), "reward_id": paid.reward_id}
         notify(
-            session, _because(actor, event), member_id=paid.member_id, kind="reward_paid",
+            session,
+            _because(actor, event),
+            member_id=paid.member_id,
+            kind="reward_paid",
             params=_with_contribution(params, paid.contribution_id),
             reference=f"wallet.reward:{paid.reward_id}",
             mail=not _imported(session, paid.contribution_id),
-        )  # fmt: skip
+        )
 
 
 def send_mail(unit_of_work: UnitOfWork, actor: Actor, event: StoredEvent) -> None:

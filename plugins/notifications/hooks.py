@@ -22,11 +22,14 @@ def notification_kinds() -> Iterable[kinds.Kind]:
 def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     return [
         Stage(
-            at=notice.created_at, stage="notification", title=notice.subject, icon=notice.kind.icon,
+            at=notice.created_at,
+            stage="notification",
+            title=notice.subject,
+            icon=notice.kind.icon,
             url=notice.url or None,
         )
         for notice in queries.of_contribution(session, contribution_id)
-    ]  # fmt: skip
+    ]
 
 
 @hookimpl

@@ -17,9 +17,16 @@ from .models import Notification
 
 
 def notify(
-    session: Session, actor: Actor, *, member_id: UUID, kind: str, reference: str,
-    params: Mapping[str, object] | None = None, url: str = "", mail: bool = True,
-) -> UUID | None:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    *,
+    member_id: UUID,
+    kind: str,
+    reference: str,
+    params: Mapping[str, object] | None = None,
+    url: str = "",
+    mail: bool = True,
+) -> UUID | None:
     """Tell a member something, once for each ``reference`` (at most 200 characters).
 
     ``params`` are ids and public names, never personal data; ``url`` is a path of this site. ``mail=False``
@@ -35,9 +42,14 @@ def notify(
     if url and (not url.startswith("/") or url.startswith(("//", "/\\"))):
         raise ValueError(f"a notice leads to a path of this site, not to {url!r}")
     row = {
-        "id": new_id(), "member_id": member_id, "kind": kind, "params": given, "url": url,
-        "reference": reference, "created_at": now(),
-    }  # fmt: skip
+        "id": new_id(),
+        "member_id": member_id,
+        "kind": kind,
+        "params": given,
+        "url": url,
+        "reference": reference,
+        "created_at": now(),
+    }
     statement = insert(Notification).values(row).on_conflict_do_nothing(index_elements=["reference"])
     written = session.scalar(statement.returning(Notification.id))
     if written is not None:

@@ -6,6 +6,18 @@ from .service import Receipt, issue, lock_accounts, open_account, open_accounts,
 from .units import decimal
 
 __all__ = [
-    "BalanceChanged", "Receipt", "RewardPaid", "RewardPending", "WalletStateChanged", "decimal", "issue",
-    "lock_accounts", "open_account", "open_accounts", "retire", "reverse", "shown", "transfer",
-]  # fmt: skip
+    "BalanceChanged",
+    "Receipt",
+    "RewardPaid",
+    "RewardPending",
+    "WalletStateChanged",
+    "decimal",
+    "issue",
+    "lock_accounts",
+    "open_account",
+    "open_accounts",
+    "retire",
+    "reverse",
+    "shown",
+    "transfer",
+]

@@ -42,11 +42,15 @@ def prove(session: Session, actor: Actor) -> Any:
 def _ledger(session: Session, actor: Actor, **more: Any) -> Any:
     assets = queries.circulation(session)
     return render(
-        "wallet/ledger.html", assets=assets, house=queries.house(session), decimal=decimal,
+        "wallet/ledger.html",
+        assets=assets,
+        house=queries.house(session),
+        decimal=decimal,
         funds=[queries.reward_fund(session, row.asset) for row in assets],
         scales={row.asset: row.scale for row in assets},
-        may_fund=actor.can("wallet:fund:create"), **{"results": None, "broken": 0, **more},
-    )  # fmt: skip
+        may_fund=actor.can("wallet:fund:create"),
+        **{"results": None, "broken": 0, **more},
+    )
 
 
 @pages.get("/accounts/<uuid:account_id>", permission="wallet:account:show")
@@ -58,9 +62,14 @@ def account(session: Session, actor: Actor, account_id: UUID) -> Any:
     lines = queries.history(session, account_id, before=before, limit=LINES + 1)
     older = f"?before={lines[LINES - 1].version}" if len(lines) > LINES else ""
     return render(
-        "wallet/account.html", account=found, lines=lines[:LINES], older=older, first=before is None, decimal=decimal,
+        "wallet/account.html",
+        account=found,
+        lines=lines[:LINES],
+        older=older,
+        first=before is None,
+        decimal=decimal,
         may_change=actor.can("wallet:account:update"),
-    )  # fmt: skip
+    )
 
 
 @pages.post("/accounts/<uuid:account_id>/state", permission="wallet:account:update")
@@ -114,9 +123,14 @@ def _fund_form(session: Session, given: Mapping[str, str], problem: str = "") ->
     fund = queries.reward_fund(session, given.get("asset", "POINTS"))
     scale = next((asset.scale for asset in assets if asset.code == fund.asset), 0)
     return render(
-        "wallet/fund.html", given=given, problem=problem, choices=[(a.code, f"{a.code} – {a.name}") for a in assets],
-        fund=fund, scale=scale, decimal=decimal,
-    )  # fmt: skip
+        "wallet/fund.html",
+        given=given,
+        problem=problem,
+        choices=[(a.code, f"{a.code} – {a.name}") for a in assets],
+        fund=fund,
+        scale=scale,
+        decimal=decimal,
+    )
 
 
 def transfer_detail(session: Session, record: Transfer) -> dict[str, Any]:
@@ -135,11 +149,21 @@ def _points_fund(session: Session) -> dict[str, Any]:
 
 WIDGETS = [
     Widget(
-        name="circulation", title=_("Points in circulation"), permission="wallet:account:list", load=_points_held,
-        template="wallet/widget_circulation.html", size="kpi", order=30,
+        name="circulation",
+        title=_("Points in circulation"),
+        permission="wallet:account:list",
+        load=_points_held,
+        template="wallet/widget_circulation.html",
+        size="kpi",
+        order=30,
     ),
     Widget(
-        name="fund", title=_("Reward fund"), permission="wallet:account:list", load=_points_fund,
-        template="wallet/widget_fund.html", size="kpi", order=31,
+        name="fund",
+        title=_("Reward fund"),
+        permission="wallet:account:list",
+        load=_points_fund,
+        template="wallet/widget_fund.html",
+        size="kpi",
+        order=31,
     ),
-]  # fmt: skip
+]

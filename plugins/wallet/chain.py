@@ -12,9 +12,18 @@ from uuid import UUID
 
 
 def digest(
-    previous: bytes, *, account_id: UUID, version: int, transfer_id: UUID, amount: int, balance_after: int,
-    recorded_at: datetime, kind: str, reason: str, reference: str | None,
-) -> bytes:  # fmt: skip
+    previous: bytes,
+    *,
+    account_id: UUID,
+    version: int,
+    transfer_id: UUID,
+    amount: int,
+    balance_after: int,
+    recorded_at: datetime,
+    kind: str,
+    reason: str,
+    reference: str | None,
+) -> bytes:
     """The digest of an entry and of what its transfer says."""
     at = recorded_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     fields = (account_id, version, transfer_id, amount, balance_after, at, kind, reason, reference)

@@ -24,13 +24,15 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
         record = f"transfer/show/{reward.transfer_id}" if paid else f"reward/show/{reward.id}"
         stages.append(
             Stage(
-                at=reward.paid_at if paid and reward.paid_at else reward.requested_at, stage="reward",
+                at=reward.paid_at if paid and reward.paid_at else reward.requested_at,
+                stage="reward",
                 title=_("Reward paid") if paid else _("Reward waiting"),
                 detail=f"{amount} · {reward.reason}" + (f" · {reward.why}" if reward.why else ""),
-                state=reward.state, icon="coins",
+                state=reward.state,
+                icon="coins",
                 url=f"/admin/wallet/{record}",
             )
-        )  # fmt: skip
+        )
     return stages
 
 

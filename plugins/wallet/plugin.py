@@ -25,8 +25,13 @@ plugin = Plugin(
             columns=("member.display_name", "purpose", "asset", "balance", "state", "moved_at"),
             filters=("asset", "purpose", "state", "member_id"),
             labels={
-                "member.display_name": _("Member"), "member_id": _("Member"), "posted": _("Balance"),
-                "balance": _("Balance"), "version": _("Entries"), "moved_at": _("Last moved"), "label": _("Name"),
+                "member.display_name": _("Member"),
+                "member_id": _("Member"),
+                "posted": _("Balance"),
+                "balance": _("Balance"),
+                "version": _("Entries"),
+                "moved_at": _("Last moved"),
+                "label": _("Name"),
             },
             help={
                 "posted": _("Sum of all entries, in the asset's smallest unit."),
@@ -64,8 +69,13 @@ plugin = Plugin(
             filters=("state", "asset", "reason", "member_id"),
             owner="member_id",
             labels={
-                "member.display_name": _("Member"), "member_id": _("Member"), "requested_at": _("Requested"),
-                "sum": _("Amount"), "paid_at": _("Paid"), "why": _("Waits for"), "transfer_id": _("Transfer"),
+                "member.display_name": _("Member"),
+                "member_id": _("Member"),
+                "requested_at": _("Requested"),
+                "sum": _("Amount"),
+                "paid_at": _("Paid"),
+                "why": _("Waits for"),
+                "transfer_id": _("Transfer"),
             },
             help={
                 "why": _(
@@ -98,8 +108,13 @@ plugin = Plugin(
         Role(
             "Moderator",
             (
-                "wallet:transfer:create", "wallet:account:list", "wallet:account:show", "wallet:transfer:list",
-                "wallet:transfer:show", "wallet:reward:*", "wallet:asset:*",
+                "wallet:transfer:create",
+                "wallet:account:list",
+                "wallet:account:show",
+                "wallet:transfer:list",
+                "wallet:transfer:show",
+                "wallet:reward:*",
+                "wallet:asset:*",
             ),
         ),
     ],
@@ -116,4 +131,4 @@ plugin = Plugin(
     commands=[commands.wallet, commands.ledger],
     hooks=hooks,
     seed=seed.seed,
-)  # fmt: skip
+)

@@ -119,13 +119,22 @@ class RewardFund:
 def _balances() -> Select[*tuple[Any, ...]]:
     return (
         select(
-            Account.id, Account.asset, Asset.scale, Account.purpose, Account.label, Account.member_id,
-            Member.display_name.label("member"), Account.state, Account.posted, Account.held, Account.version,
+            Account.id,
+            Account.asset,
+            Asset.scale,
+            Account.purpose,
+            Account.label,
+            Account.member_id,
+            Member.display_name.label("member"),
+            Account.state,
+            Account.posted,
+            Account.held,
+            Account.version,
             Account.moved_at,
         )
         .join(Asset, Asset.code == Account.asset)
         .join(Member, Member.id == Account.member_id, isouter=True)
-    )  # fmt: skip
+    )
 
 
 def balances(session: Session, member_id: UUID) -> list[Balance]:
@@ -167,14 +176,20 @@ def _lines(account_id: UUID) -> Select[*tuple[Any, ...]]:
     )
     return (
         select(
-            Entry.version, Entry.recorded_at.label("at"), Entry.amount, Entry.balance_after.label("balance"),
-            Entry.transfer_id, Transfer.kind, Transfer.reason, counterpart.c.counterpart_id,
+            Entry.version,
+            Entry.recorded_at.label("at"),
+            Entry.amount,
+            Entry.balance_after.label("balance"),
+            Entry.transfer_id,
+            Transfer.kind,
+            Transfer.reason,
+            counterpart.c.counterpart_id,
             func.coalesce(counterpart.c.counterpart, "").label("counterpart"),
         )
         .join(Transfer, Transfer.id == Entry.transfer_id)
         .join(counterpart, text("true"), isouter=True)
         .where(Entry.account_id == account_id)
-    )  # fmt: skip
+    )
 
 
 def history(session: Session, account_id: UUID, *, before: int | None = None, limit: int = 50) -> list[Line]:
@@ -209,7 +224,12 @@ def legs(session: Session, transfer_id: UUID) -> list[dict[str, Any]]:
     """The entries of a transfer with their accounts' owners; what went out comes first."""
     query = (
         select(
-            Entry.account_id, Account.asset, Asset.scale, Entry.amount, Entry.balance_after, Entry.version,
+            Entry.account_id,
+            Account.asset,
+            Asset.scale,
+            Entry.amount,
+            Entry.balance_after,
+            Entry.version,
             func.coalesce(Member.display_name, func.nullif(Account.label, ""), Account.purpose).label("name"),
         )
         .join(Account, Account.id == Entry.account_id)
@@ -217,7 +237,7 @@ def legs(session: Session, transfer_id: UUID) -> list[dict[str, Any]]:
         .join(Member, Member.id == Account.member_id, isouter=True)
         .where(Entry.transfer_id == transfer_id)
         .order_by(Entry.amount)
-    )  # fmt: skip
+    )
     return [dict(row) for row in session.execute(query).mappings()]
 
 
@@ -254,9 +274,12 @@ def reward_fund(session: Session, asset: str = "POINTS") -> RewardFund:
         )
     ).one()
     return RewardFund(
-        asset=asset, account_id=fund[0] if fund else None, balance=int(fund[1]) if fund else 0, waiting=waiting,
+        asset=asset,
+        account_id=fund[0] if fund else None,
+        balance=int(fund[1]) if fund else 0,
+        waiting=waiting,
         owed=int(owed),
-    )  # fmt: skip
+    )
 
 
 def rewards_of(session: Session, contribution_id: UUID) -> list[Reward]:

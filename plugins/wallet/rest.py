@@ -83,12 +83,17 @@ def entries(session: Session, actor: Actor, query: dict[str, Any], account_id: U
     lines = queries.history(session, account_id, before=int(cursor) if cursor else None, limit=limit + 1)
     rows = [
         {
-            "version": line.version, "at": line.at, "kind": line.kind, "reason": line.reason,
-            "counterpart": line.counterpart, "transfer_id": line.transfer_id,
-            "amount": {"amount": line.amount, "asset": asset}, "balance": {"amount": line.balance, "asset": asset},
+            "version": line.version,
+            "at": line.at,
+            "kind": line.kind,
+            "reason": line.reason,
+            "counterpart": line.counterpart,
+            "transfer_id": line.transfer_id,
+            "amount": {"amount": line.amount, "asset": asset},
+            "balance": {"amount": line.balance, "asset": asset},
         }
         for line in lines[:limit]
-    ]  # fmt: skip
+    ]
     return Page(rows, str(rows[-1]["version"]) if len(lines) > limit else None)
 
 
@@ -99,10 +104,13 @@ def transfer(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, 
     """Pay another member from your own account."""
     receipt = service.pay_member(session, actor, to_member=body["to_member"], note=body["note"], **body["amount"])
     return {
-        "id": receipt.id, "source": receipt.source, "destination": receipt.destination,
+        "id": receipt.id,
+        "source": receipt.source,
+        "destination": receipt.destination,
         "amount": {"amount": receipt.amount, "asset": receipt.asset},
-        "balance": {"amount": receipt.source_balance, "asset": receipt.asset}, "recorded_at": receipt.recorded_at,
-    }  # fmt: skip
+        "balance": {"amount": receipt.source_balance, "asset": receipt.asset},
+        "recorded_at": receipt.recorded_at,
+    }
 
 
 def _visible(session: Session, actor: Actor, account_id: UUID) -> queries.Balance:

@@ -146,10 +146,17 @@ def _broken_links(session: Session) -> Iterator[tuple[str, str]]:
         if row.version is None or broken:
             continue
         due = chain.digest(
-            previous, account_id=row.account_id, version=row.version, transfer_id=row.transfer_id,
-            amount=int(row.amount), balance_after=int(row.balance_after), recorded_at=row.recorded_at, kind=row.kind,
-            reason=row.reason, reference=row.reference,
-        )  # fmt: skip
+            previous,
+            account_id=row.account_id,
+            version=row.version,
+            transfer_id=row.transfer_id,
+            amount=int(row.amount),
+            balance_after=int(row.balance_after),
+            recorded_at=row.recorded_at,
+            kind=row.kind,
+            reason=row.reason,
+            reference=row.reference,
+        )
         previous = bytes(row.digest)
         if previous != due:
             broken = True

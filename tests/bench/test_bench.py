@@ -11,7 +11,7 @@ from rich.console import Console
 
 from bench import __main__ as command
 from bench import community, deliveries, ledger
-from bench.figures import SLOW_DISK, Figure, doubt, pairs, percentile, probe, table, write
+from bench.figures import SLOW_DISK, Figure, doubt, in_memory, pairs, percentile, probe, table, write
 from plugins.contributions.history import Line, Masked, csv_lines
 
 KEYS = {"figure", "value", "unit", "limit", "ratio", "target", "met"}
@@ -58,6 +58,13 @@ def test_a_slow_or_changing_disk_is_doubted() -> None:
 def test_the_probe_writes_to_the_disk_and_leaves_nothing(tmp_path: Path) -> None:
     assert probe(tmp_path, seconds=0.05) > 0
     assert not list(tmp_path.iterdir())
+
+
+def test_memory_is_no_disk() -> None:
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    kinds = {mounted: kind for _device, mounted, kind, *_rest in mounts if Path(mounted).is_dir()}
+    for mounted in {"/", "/dev/shm", "/proc"} & kinds.keys():
+        assert in_memory(Path(mounted)) is (kinds[mounted] == "tmpfs")
 
 
 def test_pairs_are_interleaved_and_their_ratios_are_medians() -> None:

@@ -82,8 +82,17 @@ class Note(Model):
 
 TABLES: list[Table] = [model.__table__ for model in (Author, Book, Stamp, Note)]  # type: ignore[misc]
 FILTERS = (
-    "title", "shelf", "copies", "price", "weight", "lent", "state", "printed_on", "lent_at", "author_id",
-)  # fmt: skip
+    "title",
+    "shelf",
+    "copies",
+    "price",
+    "weight",
+    "lent",
+    "state",
+    "printed_on",
+    "lent_at",
+    "author_id",
+)
 
 
 class StampBody(Schema):

@@ -98,7 +98,9 @@ def test_every_page_is_whole(visitor: Visitor, guildhall: Running) -> None:
         wide = visitor.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
         said = [line for line in visitor.said if "404" not in line or name != "not-found"]
         axe = Axe().run(visitor.page, options={"resultTypes": ["violations"]}).response["violations"]
-        serious = [f"{one['id']}: {one['nodes'][0]['target']}" for one in axe if one["impact"] in ("serious", "critical")]
+        serious = [
+            f"{one['id']}: {one['nodes'][0]['target']}" for one in axe if one["impact"] in ("serious", "critical")
+        ]
         expected = 404 if name == "not-found" else 200
         if wide or said or serious or answer.status != expected:
             findings[name] = {"status": answer.status, "wide": wide, "console": said, "axe": serious}

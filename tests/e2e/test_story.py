@@ -93,7 +93,9 @@ def test_a_second_import_changes_nothing(guildhall: Running, history: Path, auth
 def test_a_worker_killed_in_the_middle_loses_and_doubles_nothing(guildhall: Running, tmp_path: Path) -> None:
     rows = ["key,member,occurred_at,type"]
     for member in range(40):
-        rows += [f"kill-{member}-{n},kill-{member},2023-05-{1 + n % 28:02}T09:00:00+02:00,git.commit" for n in range(60)]
+        rows += [
+            f"kill-{member}-{n},kill-{member},2023-05-{1 + n % 28:02}T09:00:00+02:00,git.commit" for n in range(60)
+        ]
     path = tmp_path / "killed.csv"
     path.write_text("\n".join(rows) + "\n")
     guildhall.command("contributions", "import-csv", str(path))

@@ -47,13 +47,16 @@ def open_accounts(session: Session, wanted: Sequence[Key], *, label: str = "") -
         # Sorted, so that two transactions that open the same accounts do not wait for each other.
         rows = [
             {
-                "id": new_id(), "asset": asset, "purpose": purpose, "member_id": member,
+                "id": new_id(),
+                "asset": asset,
+                "purpose": purpose,
+                "member_id": member,
                 "label": label or ("" if member else LABELS.get(purpose, "")),
                 "floor": "none" if purpose == "issuance" else "zero",
                 "rank": 0 if member else 2 if purpose == "issuance" else 1,
             }
             for asset, purpose, member in missing
-        ]  # fmt: skip
+        ]
         try:
             with session.begin_nested():
                 session.execute(insert(Account).values(rows).on_conflict_do_nothing())
@@ -108,9 +111,14 @@ def set_state(session: Session, actor: Actor, *, account_id: UUID, state: str, r
     event = WalletStateChanged(account_id=account.id, member_id=account.member_id, before=before, after=state)
     publish(session, actor, event)
     audit(
-        session, actor, "wallet.account.state_changed", subject_type="wallet.account", subject_id=account.id,
-        changes={"state": [before, state]}, reason=reason,
-    )  # fmt: skip
+        session,
+        actor,
+        "wallet.account.state_changed",
+        subject_type="wallet.account",
+        subject_id=account.id,
+        changes={"state": [before, state]},
+        reason=reason,
+    )
     return account
 
 

@@ -61,12 +61,18 @@ def request_rewards(session: Session, actor: Actor, requests: Sequence[RewardReq
         raise errors.UnknownAsset(asset=", ".join(sorted(unknown)))
     rows = [
         {
-            "id": request.reward_id, "member_id": request.member_id, "amount": request.amount, "asset": request.asset,
-            "reason": request.reason, "reference": request.reference, "contribution_id": request.contribution_id,
-            "correlation_id": request.correlation_id, "requested_at": at,
+            "id": request.reward_id,
+            "member_id": request.member_id,
+            "amount": request.amount,
+            "asset": request.asset,
+            "reason": request.reason,
+            "reference": request.reference,
+            "contribution_id": request.contribution_id,
+            "correlation_id": request.correlation_id,
+            "requested_at": at,
         }
         for request in sorted(requests, key=lambda request: request.reference)
-    ]  # fmt: skip
+    ]
     statement = insert(Reward).values(rows).on_conflict_do_nothing().returning(Reward.id)
     fresh = set(session.scalars(statement))
     if not fresh:
@@ -77,9 +83,13 @@ def request_rewards(session: Session, actor: Actor, requests: Sequence[RewardReq
         if not reward.why:  # it stands behind more than were tried
             reward.why = FUND_SHORT
         pending = RewardPending(
-            reward_id=reward.id, member_id=reward.member_id, amount=reward.amount, asset=reward.asset,
-            contribution_id=reward.contribution_id, reason=reward.why,
-        )  # fmt: skip
+            reward_id=reward.id,
+            member_id=reward.member_id,
+            amount=reward.amount,
+            asset=reward.asset,
+            contribution_id=reward.contribution_id,
+            reason=reward.why,
+        )
         publish(session, replace(actor, correlation_id=reward.correlation_id), pending)
     session.flush()
     return paid
@@ -109,9 +119,14 @@ def fund_rewards(
     receipt = issue(session, actor, destination=fund, amount=amount, reason=reason, reference=reference)
     if not receipt.replayed:
         audit(
-            session, actor, "wallet.fund.created", subject_type="wallet.account", subject_id=fund,
-            changes={"balance": [receipt.destination_balance - amount, receipt.destination_balance]}, reason=reason,
-        )  # fmt: skip
+            session,
+            actor,
+            "wallet.fund.created",
+            subject_type="wallet.account",
+            subject_id=fund,
+            changes={"balance": [receipt.destination_balance - amount, receipt.destination_balance]},
+            reason=reason,
+        )
     paid = _pay(session, actor, claimed)
     if paid == AT_ONCE:  # more may wait
         enqueue(session, actor, "wallet.pay_pending")
@@ -148,10 +163,16 @@ def _pay(session: Session, actor: Actor, rewards: Sequence[Reward]) -> int:
         cause = replace(actor, correlation_id=reward.correlation_id)
         try:
             receipt, events = post(
-                session, cause, source=accounts[reward.asset, "rewards", None],
-                destination=accounts[reward.asset, "member", reward.member_id], amount=reward.amount, kind="reward",
-                reason=reward.reason, reference=f"reward:{reward.id}", contribution_id=reward.contribution_id,
-            )  # fmt: skip
+                session,
+                cause,
+                source=accounts[reward.asset, "rewards", None],
+                destination=accounts[reward.asset, "member", reward.member_id],
+                amount=reward.amount,
+                kind="reward",
+                reason=reward.reason,
+                reference=f"reward:{reward.id}",
+                contribution_id=reward.contribution_id,
+            )
         except errors.InsufficientFunds:
             reward.why = stopped[reward.asset] = FUND_SHORT
         except errors.WalletFrozen:
@@ -162,9 +183,13 @@ def _pay(session: Session, actor: Actor, rewards: Sequence[Reward]) -> int:
             reward.state, reward.why = "paid", ""
             reward.transfer_id, reward.paid_at = receipt.id, receipt.recorded_at
             done = RewardPaid(
-                reward_id=reward.id, member_id=reward.member_id, amount=reward.amount, asset=reward.asset,
-                transfer_id=receipt.id, contribution_id=reward.contribution_id,
-            )  # fmt: skip
+                reward_id=reward.id,
+                member_id=reward.member_id,
+                amount=reward.amount,
+                asset=reward.asset,
+                transfer_id=receipt.id,
+                contribution_id=reward.contribution_id,
+            )
             publish(session, cause, *events, done)
             paid += 1
     session.flush()

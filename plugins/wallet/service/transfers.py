@@ -47,10 +47,20 @@ class Receipt:
 
 
 def transfer(
-    session: Session, actor: Actor, *, source: UUID, destination: UUID, amount: int, kind: str,
-    asset: str | None = None, reason: str = "", reference: str | None = None, contribution_id: UUID | None = None,
-    link_id: UUID | None = None, reverses: UUID | None = None,
-) -> Receipt:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    *,
+    source: UUID,
+    destination: UUID,
+    amount: int,
+    kind: str,
+    asset: str | None = None,
+    reason: str = "",
+    reference: str | None = None,
+    contribution_id: UUID | None = None,
+    link_id: UUID | None = None,
+    reverses: UUID | None = None,
+) -> Receipt:
     """Move ``amount`` smallest units from account ``source`` to ``destination``, in one statement.
 
     ``reference`` is unique for all time: the same transfer again moves nothing and returns the first receipt.
@@ -59,18 +69,38 @@ def transfer(
     ReferenceTaken (the reference is of a different transfer), AlreadyReversed.
     """
     receipt, events = post(
-        session, actor, source=source, destination=destination, amount=amount, kind=kind, asset=asset, reason=reason,
-        reference=reference, contribution_id=contribution_id, link_id=link_id, reverses=reverses,
-    )  # fmt: skip
+        session,
+        actor,
+        source=source,
+        destination=destination,
+        amount=amount,
+        kind=kind,
+        asset=asset,
+        reason=reason,
+        reference=reference,
+        contribution_id=contribution_id,
+        link_id=link_id,
+        reverses=reverses,
+    )
     publish(session, actor, *events)
     return receipt
 
 
 def post(
-    session: Session, actor: Actor, *, source: UUID, destination: UUID, amount: int, kind: str,
-    asset: str | None = None, reason: str = "", reference: str | None = None, contribution_id: UUID | None = None,
-    link_id: UUID | None = None, reverses: UUID | None = None,
-) -> tuple[Receipt, list[Event]]:  # fmt: skip
+    session: Session,
+    actor: Actor,
+    *,
+    source: UUID,
+    destination: UUID,
+    amount: int,
+    kind: str,
+    asset: str | None = None,
+    reason: str = "",
+    reference: str | None = None,
+    contribution_id: UUID | None = None,
+    link_id: UUID | None = None,
+    reverses: UUID | None = None,
+) -> tuple[Receipt, list[Event]]:
     """As ``transfer``, but returns the events for the caller to publish together with others."""
     if type(amount) is not int or not 0 < amount < BIGGEST:
         raise errors.AmountNotPositive(amount=amount)
@@ -79,18 +109,35 @@ def post(
     if len(reason) > LONGEST_REASON or "\0" in reason:
         raise errors.ReasonRefused()
     values = {
-        "id": new_id(), "source": source, "destination": destination, "amount": amount, "asset": asset, "kind": kind,
-        "reason": reason, "actor": name_of(actor), "reference": reference, "contribution_id": contribution_id,
-        "correlation_id": actor.correlation_id, "link_id": link_id, "reverses": reverses, "at": now(),
-    }  # fmt: skip
+        "id": new_id(),
+        "source": source,
+        "destination": destination,
+        "amount": amount,
+        "asset": asset,
+        "kind": kind,
+        "reason": reason,
+        "actor": name_of(actor),
+        "reference": reference,
+        "contribution_id": contribution_id,
+        "correlation_id": actor.correlation_id,
+        "link_id": link_id,
+        "reverses": reverses,
+        "at": now(),
+    }
     row = session.execute(_POST, values).mappings().one()
     if row["outcome"] not in ("posted", "replayed"):
         raise _refusal(session, row, amount=amount, asset=asset, reference=reference)
     receipt = Receipt(
-        id=row["transfer"], source=source, destination=destination, amount=amount, asset=row["source_asset"],
-        source_balance=int(row["source_balance"]), destination_balance=int(row["destination_balance"]),
-        recorded_at=row["moment"], replayed=row["outcome"] == "replayed",
-    )  # fmt: skip
+        id=row["transfer"],
+        source=source,
+        destination=destination,
+        amount=amount,
+        asset=row["source_asset"],
+        source_balance=int(row["source_balance"]),
+        destination_balance=int(row["destination_balance"]),
+        recorded_at=row["moment"],
+        replayed=row["outcome"] == "replayed",
+    )
     touched = () if receipt.replayed else ((source, row["source_member"]), (destination, row["destination_member"]))
     return receipt, [
         BalanceChanged(account_id=account, member_id=member, asset=receipt.asset, transfer_id=receipt.id)
@@ -134,9 +181,15 @@ def reverse(session: Session, actor: Actor, *, transfer_id: UUID, reason: str) -
         raise errors.UnknownAccount()
     (source, _minus), (destination, amount) = legs
     return transfer(
-        session, actor, source=destination, destination=source, amount=int(amount), kind="reversal", reason=reason,
+        session,
+        actor,
+        source=destination,
+        destination=source,
+        amount=int(amount),
+        kind="reversal",
+        reason=reason,
         reverses=transfer_id,
-    )  # fmt: skip
+    )
 
 
 def pay_member(session: Session, actor: Actor, *, to_member: UUID, amount: int, asset: str, note: str = "") -> Receipt:
@@ -148,9 +201,15 @@ def pay_member(session: Session, actor: Actor, *, to_member: UUID, amount: int, 
     keys = (asset, "member", actor.member_id), (asset, "member", to_member)
     accounts = open_accounts(session, keys)
     return transfer(
-        session, actor, source=accounts[keys[0]], destination=accounts[keys[1]], amount=amount, asset=asset,
-        kind="transfer", reason=note,
-    )  # fmt: skip
+        session,
+        actor,
+        source=accounts[keys[0]],
+        destination=accounts[keys[1]],
+        amount=amount,
+        asset=asset,
+        kind="transfer",
+        reason=note,
+    )
 
 
 def issue(
@@ -165,9 +224,15 @@ def issue(
     if asset is None:
         raise errors.UnknownAccount()
     return transfer(
-        session, actor, source=open_account(session, asset=asset, purpose="issuance"), destination=destination,
-        amount=amount, kind="issue", reason=reason, reference=reference,
-    )  # fmt: skip
+        session,
+        actor,
+        source=open_account(session, asset=asset, purpose="issuance"),
+        destination=destination,
+        amount=amount,
+        kind="issue",
+        reason=reason,
+        reference=reference,
+    )
 
 
 def retire(
@@ -179,9 +244,15 @@ def retire(
     if asset is None:
         raise errors.UnknownAccount()
     return transfer(
-        session, actor, source=source, destination=open_account(session, asset=asset, purpose="issuance"),
-        amount=amount, kind="retire", reason=reason, reference=reference,
-    )  # fmt: skip
+        session,
+        actor,
+        source=source,
+        destination=open_account(session, asset=asset, purpose="issuance"),
+        amount=amount,
+        kind="retire",
+        reason=reason,
+        reference=reference,
+    )
 
 
 def name_of(actor: Actor) -> str:

@@ -11,8 +11,6 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from sqlalchemy import create_engine, inspect, pool, text
 
-import core.fab.tables
-import core.rest.models
 import plugins
 from core.actor import Actor
 from core.db import migrate
@@ -125,7 +123,7 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("body, reason", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize(("body", "reason"), BROKEN.values(), ids=BROKEN)
 def test_a_failing_migration_is_contained_and_leaves_the_last_whole_revision(
     three: Any, states: Any, body: str, reason: str
 ) -> None:

@@ -16,10 +16,10 @@ from core import lifecycle
 from core.actor import Actor
 from core.clock import frozen
 from core.doorbell import make_workers
+from core.events import replay as replays
 from core.events.deliver import Deliverer
 from core.events.event import Event, StoredEvent, Subscriber
 from core.events.publish import publish
-from core.events import replay as replays
 from core.platform import Platform
 from core.plugin import Plugin
 from core.runtime import scheduler
@@ -185,8 +185,11 @@ def test_every_subscriber_is_reached_once(bus: Bus) -> None:
     bus.tell(1, 2)
     assert bus.drain() == 8
     assert {by: bus.effects(by) for by in ("write", "batch", "chain", "call")} == {
-        "write": [1, 2], "batch": [1, 2], "chain": [1, 2], "call": [1, 2],
-    }  # fmt: skip
+        "write": [1, 2],
+        "batch": [1, 2],
+        "chain": [1, 2],
+        "call": [1, 2],
+    }
     assert bus.states() == {"done": 8}
     assert bus.drain() == 0
 
@@ -406,7 +409,9 @@ def test_replay_delivers_again_what_is_done_or_dead(bus: Bus, state: str) -> Non
     assert bus.delivery("write") == ("pending", 0, None)
     bus.drain()
     assert bus.delivery("write") == ("done", 1, None)
-    assert bus.rows("SELECT action, reason FROM core_audit ORDER BY id DESC LIMIT 1") == [("core.delivery.replayed", "to see")]
+    assert bus.rows("SELECT action, reason FROM core_audit ORDER BY id DESC LIMIT 1") == [
+        ("core.delivery.replayed", "to see")
+    ]
 
 
 def test_replay_dead_takes_one_subscriber_or_all(bus: Bus) -> None:

@@ -26,7 +26,7 @@ from core.runtime.worker import work
 config = Config(secret_key="x" * 40, plugin_path=sys.argv[1], worker_threads=1)
 work(Platform(config, sys.argv[2], sys.argv[3]))
 """
-CODE = '''
+CODE = """
 import os
 import threading
 from pathlib import Path
@@ -41,7 +41,7 @@ def write(session, actor, event):
     if hold := os.environ.get("ALPHA_HOLD"):
         Path(hold).touch()
         threading.Event().wait()
-'''
+"""
 
 
 @pytest.mark.faults

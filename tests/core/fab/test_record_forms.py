@@ -89,7 +89,10 @@ def error_at(page: Any, field: str) -> str:
     """The error shown at a field; the form was shown again, and nothing was saved."""
     assert page.status_code == 200
     found = re.search(rf'id="{field}[-_]error"[^>]*>(.*?)</', page.text, re.S)
-    marked = re.search(rf'<(?:input|textarea|select)[^>]*(?:name="{field}"[^>]*aria-invalid|aria-invalid[^>]*name="{field}")', page.text)
+    marked = re.search(
+        rf'<(?:input|textarea|select)[^>]*(?:name="{field}"[^>]*aria-invalid|aria-invalid[^>]*name="{field}")',
+        page.text,
+    )
     assert found or marked, f"nothing is said at {field}"
     return html.unescape(found[1]).strip() if found else ""
 
@@ -124,6 +127,12 @@ def test_a_form_sent_back_as_it_was_changes_nothing(site: Platform, admin: Perso
     after = book_of(site, key)
     assert {name: getattr(after, name) for name in WHOLE} == {name: getattr(before, name) for name in WHOLE}
     assert traces(site, key) == ([], [])
+
+
+def test_an_amount_of_38_digits_is_shown_with_all_of_them(site: Platform, admin: Person) -> None:
+    key = written(site, admin, price=10**38 - 1, title=str(new_id()))
+    for path in (f"{BASE}/show/{key}", f"{BASE}/list/"):
+        assert ",".join(["99", *["999"] * 12]) in admin.get(path, query_string={"_flt_2_price": 10**38 - 1}).text
 
 
 def test_a_form_can_empty_what_may_be_empty(site: Platform, admin: Person) -> None:
@@ -268,7 +277,9 @@ def test_an_unknown_record_is_a_page_not_found(admin: Person, kind: str, key: st
     assert admin.send(f"/admin/library/{kind}/delete/{key}").status_code == 404
 
 
-@pytest.mark.parametrize(("method", "page"), [("GET", "add"), ("GET", "edit"), ("POST", "add"), ("POST", "edit"), ("POST", "delete")])
+@pytest.mark.parametrize(
+    ("method", "page"), [("GET", "add"), ("GET", "edit"), ("POST", "add"), ("POST", "edit"), ("POST", "delete")]
+)
 def test_who_may_only_look_changes_nothing(
     site: Platform, people: Callable[..., Person], method: str, page: str
 ) -> None:

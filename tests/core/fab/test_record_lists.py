@@ -101,7 +101,8 @@ def test_two_people_who_filter_at_once_see_their_own_rows(
 
 
 @pytest.mark.parametrize(
-    "value", ["", "x", "-1", "9" * 30, "9" * 5000, "1e400", "NaN", "%00", "%F0%9F%92%A5", "2024-13-45", "'; --", "1,5", "٣"]
+    "value",
+    ["", "x", "-1", "9" * 30, "9" * 5000, "1e400", "NaN", "%00", "%F0%9F%92%A5", "2024-13-45", "'; --", "1,5", "٣"],
 )
 def test_no_filter_value_breaks_a_list(people: Callable[..., Person], value: str) -> None:
     admin, broken = people("Admin"), {}
@@ -194,7 +195,15 @@ def test_filters_find_what_they_say(
     from decimal import Decimal
 
     admin = people("Admin")
-    write(site, admin, "a", shelf=shelf, lent=True, printed_on=date(2001, 9, 9), lent_at=datetime(2024, 1, 1, 12, tzinfo=UTC))
+    write(
+        site,
+        admin,
+        "a",
+        shelf=shelf,
+        lent=True,
+        printed_on=date(2001, 9, 9),
+        lent_at=datetime(2024, 1, 1, 12, tzinfo=UTC),
+    )
     write(site, admin, "Ab", shelf=shelf, state="used", price=500, weight=Decimal("1.5"))
     write(site, admin, "100% wool", shelf=shelf)
     assert set(titles(admin.get(f"{LIST}?_flt_2_shelf={shelf}&{query}"))) == found
@@ -213,7 +222,9 @@ def test_a_hostile_value_is_shown_as_text(site: Platform, people: Callable[..., 
     admin = people("Admin", browser=True)
     with site.unit_of_work() as session:
         author = Author(name=HOSTILE + str(shelf))
-        book = Book(owner_id=admin.id, title=HOSTILE, about=HOSTILE, shelf=shelf, author=author, extras={HOSTILE: HOSTILE})
+        book = Book(
+            owner_id=admin.id, title=HOSTILE, about=HOSTILE, shelf=shelf, author=author, extras={HOSTILE: HOSTILE}
+        )
         session.add(book)
     pages = [f"{LIST}?_flt_2_shelf={shelf}", f"{LIST}?q={HOSTILE}", f"{LIST}?_flt_0_title={HOSTILE}"]
     pages += [f"/admin/library/book/{page}/{book.id}" for page in ("show", "edit")]

@@ -80,9 +80,19 @@ def test_scripts_carry_the_nonce_of_their_answer_alone(people: Callable[..., Per
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/admin/core/member/list/", "/admin/library/book/add", "/admin/plugins", "/admin/settings", "/admin/events",
-     "/admin/audit", "/admin/jobs", "/profile", "/nowhere"],
-)  # fmt: skip
+    [
+        "/",
+        "/admin/core/member/list/",
+        "/admin/library/book/add",
+        "/admin/plugins",
+        "/admin/settings",
+        "/admin/events",
+        "/admin/audit",
+        "/admin/jobs",
+        "/profile",
+        "/nowhere",
+    ],
+)
 def test_no_page_holds_what_its_own_policy_forbids(people: Callable[..., Person], path: str) -> None:
     answer = people("Admin").get(path)
     nonce = re.search(r"'nonce-([^']+)'", answer.headers["Content-Security-Policy"])[1]  # type: ignore[index]
@@ -106,11 +116,13 @@ def test_a_missing_static_file_is_not_kept(people: Callable[..., Person]) -> Non
     assert people().get("/static/css/missing.css?v=000000000000").headers["Cache-Control"] == "no-store"
 
 
-@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/static/..%2fsite.py"])
+@pytest.mark.parametrize(
+    "path", ["/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd", "/static/..%2fsite.py"]
+)
 def test_nothing_outside_the_static_folder_is_served(people: Callable[..., Person], path: str) -> None:
     assert people().get(path).status_code in (308, 404)
 
 
 def test_no_other_site_may_read_our_answers(people: Callable[..., Person]) -> None:
     answer = people().get("/api/v1/openapi.json", headers={"Origin": "https://evil.example"})
-    assert not [name for name in answer.headers.keys() if name.lower().startswith("access-control")]
+    assert not [name for name in answer.headers if name.lower().startswith("access-control")]

@@ -96,7 +96,9 @@ def test_no_bare_request_is_a_mistake_of_ours(answers: Callable[[str], list[Any]
 @pytest.mark.parametrize("role", ["", "User", "Moderator", "Admin"])
 def test_whoever_is_signed_in_is_never_asked_to_sign_in(answers: Callable[[str], list[Any]], role: str) -> None:
     signing_in = {"account.sign_in", "core.login", "core.refresh"}
-    asked = {what for endpoint, what, answer in answers(role) if answer.status_code == 401 and endpoint not in signing_in}
+    asked = {
+        what for endpoint, what, answer in answers(role) if answer.status_code == 401 and endpoint not in signing_in
+    }
     assert asked == set()
 
 

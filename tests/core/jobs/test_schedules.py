@@ -134,9 +134,7 @@ def test_two_that_look_at_once_turn_it_once(clockwork: Clockwork) -> None:
     assert clockwork.jobs() == 1
 
 
-def test_one_scheduler_leads_and_the_next_takes_over_when_it_is_killed(
-    clockwork: Clockwork, eventually: Any
-) -> None:
+def test_one_scheduler_leads_and_the_next_takes_over_when_it_is_killed(clockwork: Clockwork, eventually: Any) -> None:
     url = clockwork.platform.database.url
     command = [sys.executable, "-c", SCHEDULER, url]
     holder = text(

@@ -165,7 +165,9 @@ def test_one_is_sent_on_to_where_one_wanted(people: Callable[..., Person], membe
     assert sign_in(people(), member, next="/profile?tab=1").location == "/profile?tab=1"
 
 
-@pytest.mark.parametrize("path", ["/login", "/logout", "/profile/password", "/admin/library/book/add", "/admin/settings/x"])
+@pytest.mark.parametrize(
+    "path", ["/login", "/logout", "/profile/password", "/admin/library/book/add", "/admin/settings/x"]
+)
 @pytest.mark.parametrize("token", [None, "", "nonsense"])
 def test_a_form_without_its_token_is_refused_with_a_page(
     people: Callable[..., Person], path: str, token: str | None

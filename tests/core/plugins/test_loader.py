@@ -181,6 +181,7 @@ EVERYTHING = {
     "roles": "[Role('Left', ('wallet:*:*',))]",
 }
 
+
 def footprint(platform: Platform) -> Any:
     """Everything that a plugin can leave in a platform and in the process."""
     registry = platform.registry
@@ -206,7 +207,7 @@ def loaded(workshop: Any) -> Any:
     return load
 
 
-@pytest.mark.parametrize("source, reason", FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize(("source", "reason"), FAILURES.values(), ids=FAILURES)
 def test_a_module_that_is_no_plugin_costs_only_itself(workshop: Any, loaded: Any, source: str, reason: str) -> None:
     workshop.source("odd", source)
     workshop.plugin("well")
@@ -215,7 +216,7 @@ def test_a_module_that_is_no_plugin_costs_only_itself(workshop: Any, loaded: Any
     assert reason in shown
 
 
-@pytest.mark.parametrize("code, manifest, reason", DECLARATIONS.values(), ids=DECLARATIONS)
+@pytest.mark.parametrize(("code", "manifest", "reason"), DECLARATIONS.values(), ids=DECLARATIONS)
 def test_a_wrong_declaration_costs_only_its_plugin(
     workshop: Any, loaded: Any, code: str, manifest: str, reason: str
 ) -> None:
@@ -240,7 +241,7 @@ def test_the_platform_boots_and_works_with_every_failure_at_once(workshop: Any, 
         session.add(Member(id=new_id(), display_name="Amina"))
 
 
-@pytest.mark.parametrize("code, manifest, reason", DECLARATIONS.values(), ids=DECLARATIONS)
+@pytest.mark.parametrize(("code", "manifest", "reason"), DECLARATIONS.values(), ids=DECLARATIONS)
 def test_nothing_is_left_of_a_plugin_that_failed(workshop: Any, code: str, manifest: str, reason: str) -> None:
     before = footprint(workshop.load())
     given = {part.split("=")[0].strip() for part in manifest.split(", ") if "=" in part}
@@ -317,7 +318,7 @@ def test_dependants_of_a_failed_plugin_name_it(workshop: Any, loaded: Any) -> No
 
 
 @pytest.mark.parametrize(
-    "versions, reason",
+    ("versions", "reason"),
     [(">=2", "it needs alpha >=2, but 1.0.0 is installed"), ("about two", "Invalid specifier: 'about two'")],
 )
 def test_an_incompatible_version_is_told(workshop: Any, loaded: Any, versions: str, reason: str) -> None:
@@ -418,7 +419,7 @@ def test_an_installed_package_is_found_by_its_entry_point(workshop: Any, distrib
 
 
 @pytest.mark.parametrize(
-    "source, target, reason",
+    ("source", "target", "reason"),
     [
         ("raise RuntimeError('no luck today')", "plugin:plugin", "RuntimeError: no luck today"),
         ("plugin = 'a string'", "plugin:plugin", "has no manifest"),

@@ -158,7 +158,9 @@ def test_money_comes_back_as_it_went_in(people: Callable[..., Person]) -> None:
     assert people().post(PRICES, body).json["data"] == body
 
 
-@pytest.mark.parametrize("query", ["limit=-1", "limit=0", "limit=201", "limit=ten", "limit=1e1", "limit=1.5", "limit=" + "9" * 5000])
+@pytest.mark.parametrize(
+    "query", ["limit=-1", "limit=0", "limit=201", "limit=ten", "limit=1e1", "limit=1.5", "limit=" + "9" * 5000]
+)
 def test_a_limit_out_of_bounds(people: Callable[..., Person], query: str) -> None:
     assert list(refused(people("User").get(f"{BOOKS}?{query}"), 422, "INVALID")) == ["limit"]
 

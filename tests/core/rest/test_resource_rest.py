@@ -218,8 +218,12 @@ def test_a_reference_to_nothing_is_refused(people: Callable[..., Person]) -> Non
     assert 400 <= answer.status_code < 500 and answer.json["error"]["code"] != "INTERNAL"
 
 
-@pytest.mark.parametrize("key", ["x", "1", "%00", "%F0%9F%92%A5", "null", "a" * 3000, "11111111-1111-1111-1111-11111111111"])
-@pytest.mark.parametrize("path", [BOOKS, "/api/v1/library/notes", "/api/v1/core/members", "/api/v1/contributions/types"])
+@pytest.mark.parametrize(
+    "key", ["x", "1", "%00", "%F0%9F%92%A5", "null", "a" * 3000, "11111111-1111-1111-1111-11111111111"]
+)
+@pytest.mark.parametrize(
+    "path", [BOOKS, "/api/v1/library/notes", "/api/v1/core/members", "/api/v1/contributions/types"]
+)
 def test_a_key_that_cannot_be_is_not_found(people: Callable[..., Person], path: str, key: str) -> None:
     assert people("Admin").get(f"{path}/{key}").status_code == 404
 

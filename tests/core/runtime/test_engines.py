@@ -81,9 +81,7 @@ def test_kill_9_of_the_owner_leaves_nothing_in_the_way(home: Path) -> None:
 
 
 def test_configured_urls_are_handed_on(home: Path) -> None:
-    config = settings(home).model_copy(
-        update={"database_url": "postgresql://db/x", "redis_url": "redis://r/0"}
-    )
+    config = settings(home).model_copy(update={"database_url": "postgresql://db/x", "redis_url": "redis://r/0"})
     with engines(config) as urls:
         assert urls == ("postgresql://db/x", "redis://r/0")
     assert not home.exists()

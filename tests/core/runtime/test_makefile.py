@@ -15,9 +15,7 @@ ROOT = Path(__file__).resolve().parents[3]
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="needs make")
 
 
-def make(
-    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def make(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     program = shutil.which("make")
     assert program is not None
     # A make that runs these tests must not hand its own options on.
@@ -73,9 +71,7 @@ def test_test_installs_the_rest_and_fails_with_pytest(project: Path, environment
     ("failing", "sentence"),
     [("pip", "The package index cannot be reached: "), ("uv", "The packages cannot be installed: ")],
 )
-def test_no_package_index_is_one_sentence(
-    project: Path, environment: Path, failing: str, sentence: str
-) -> None:
+def test_no_package_index_is_one_sentence(project: Path, environment: Path, failing: str, sentence: str) -> None:
     done = make(project, "run", env={"FAILING": failing})
     assert done.returncode != 0
     assert done.stderr.startswith(sentence)

@@ -162,9 +162,7 @@ def test_problems_are_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) 
     data = home / "postgres"
     data.mkdir(parents=True)
     (data / "holiday.jpg").touch()
-    with pytest.raises(
-        RuntimeProblem, match=r"holds files that are no PostgreSQL database; move them away\.$"
-    ):
+    with pytest.raises(RuntimeProblem, match=r"holds files that are no PostgreSQL database; move them away\.$"):
         EmbeddedPostgres(home).start()
     (data / "PG_VERSION").write_text("15\n")
     with pytest.raises(RuntimeProblem, match=r"was made by PostgreSQL 15, not 18; dump and restore it\.$"):
@@ -177,9 +175,7 @@ def test_problems_are_one_sentence(home: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(RuntimeProblem, match=r"cannot be used: (File exists|Not a directory)\.$"):
         EmbeddedPostgres(home).start()
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(
-        RuntimeProblem, match=r"No PostgreSQL comes with Guildhall for .* GUILDHALL_DATABASE_URL"
-    ):
+    with pytest.raises(RuntimeProblem, match=r"No PostgreSQL comes with Guildhall for .* GUILDHALL_DATABASE_URL"):
         binaries.postgres_bin()
 
 
@@ -253,9 +249,7 @@ def test_as_an_ordinary_user() -> None:
     account = Account(nobody.pw_uid, nobody.pw_gid)
     # The whole chain of links of a virtual environment's interpreter has to be open to that user.
     interpreter = Path(sys.executable).resolve().parent
-    if not all(
-        binaries.reachable(folder, account) for folder in (interpreter, ROOT, binaries.postgres_bin())
-    ):
+    if not all(binaries.reachable(folder, account) for folder in (interpreter, ROOT, binaries.postgres_bin())):
         pytest.skip("the interpreter or this folder is closed to other users")
     folder = Path(tempfile.mkdtemp(prefix="runtime test "))
     os.chown(folder, account.uid, account.gid)

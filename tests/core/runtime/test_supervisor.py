@@ -125,9 +125,7 @@ def test_ends_everything_in_order(start: Callable[..., Run], home: Path) -> None
     assert not any(alive(pid) for pid in pids)
     prepared = next(line for line in run.lines() if line.startswith("prepare"))
     assert re.match(r"prepare postgresql\+psycopg://.*/pg&port=5432 unix:///.*/redis\.sock$", prepared)
-    assert any(
-        line.startswith("web postgresql+psycopg://") and line.endswith(" true") for line in run.lines()
-    )
+    assert any(line.startswith("web postgresql+psycopg://") and line.endswith(" true") for line in run.lines())
     assert not (home / "engines.json").exists()
 
 
@@ -166,8 +164,11 @@ def test_a_second_run_and_a_taken_port_are_one_sentence(start: Callable[..., Run
     run.child("web")
     second = subprocess.run(
         [sys.executable, "-c", SUPERVISOR, str(home), str(free_port()), CHILD],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert second.returncode == 1
     assert second.stderr == (
         f"Another `guildhall run` (process {run.process.pid}) uses the folder {home}: end it, "

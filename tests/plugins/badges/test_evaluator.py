@@ -28,9 +28,15 @@ Make = Callable[..., UUID]
 
 def stored(payload: Any) -> StoredEvent:
     return StoredEvent(
-        id=new_id(), name=payload.event_name, version=1, payload=payload, occurred_at=now(), correlation_id=new_id(),
-        causation_id=None, actor_id=None,
-    )  # fmt: skip
+        id=new_id(),
+        name=payload.event_name,
+        version=1,
+        payload=payload,
+        occurred_at=now(),
+        correlation_id=new_id(),
+        causation_id=None,
+        actor_id=None,
+    )
 
 
 def record(session: Session, actor: Actor, member_id: UUID, type: str, **values: Any) -> StoredEvent:
@@ -122,8 +128,10 @@ def test_the_window_is_half_open_and_off_means_off(session: Session, system: Act
         with frozen(start + timedelta(hours=hours)):
             handlers.evaluate(session, system, event)
     assert [("window" in slugs(session, one), "off" in slugs(session, one)) for one in (early, inside, late)] == [
-        (False, False), (True, False), (False, False),
-    ]  # fmt: skip
+        (False, False),
+        (True, False),
+        (False, False),
+    ]
 
 
 def test_an_edit_takes_effect_with_the_very_next_event(session: Session, system: Actor) -> None:
@@ -158,7 +166,7 @@ def test_a_batch_is_quiet_and_the_last_contribution_stands_for_it(session: Sessi
         )
         for n in range(10)
         for one in (member_id, other)
-    ]  # fmt: skip
+    ]
     outcomes = contributions.record_many(session, system, rows)
     ids = [one.contribution_id for one in outcomes if one.contribution_id]
     event = stored(BatchRecorded(contribution_ids=ids, member_ids=[member_id, other], types=["git.commit"]))

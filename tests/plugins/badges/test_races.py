@@ -98,9 +98,12 @@ def test_a_badge_that_needs_another_is_not_missed_between_two_evaluations(
 
 
 def test_a_supply_limit_holds_under_eight_threads(
-    platform: Platform, system: Actor, people: Callable[..., list[UUID]], badge: Callable[..., UUID],
+    platform: Platform,
+    system: Actor,
+    people: Callable[..., list[UUID]],
+    badge: Callable[..., UUID],
     contribute: Callable[..., UUID],
-) -> None:  # fmt: skip
+) -> None:
     badge("rare", count("git.merge"), supply_limit=3)
     members = people(8)
     for member_id in members:
@@ -118,9 +121,12 @@ def test_a_supply_limit_holds_under_eight_threads(
 
 
 def test_evaluators_and_recalculations_at_once_award_each_badge_once(
-    platform: Platform, system: Actor, people: Callable[..., list[UUID]], badge: Callable[..., UUID],
+    platform: Platform,
+    system: Actor,
+    people: Callable[..., list[UUID]],
+    badge: Callable[..., UUID],
     contribute: Callable[..., UUID],
-) -> None:  # fmt: skip
+) -> None:
     badge("merger", count("git.merge"))
     badge("limited", count("git.merge"), supply_limit=5)
     members = people(12)
@@ -136,9 +142,13 @@ def test_evaluators_and_recalculations_at_once_award_each_badge_once(
             recalculate(session, system, slug)
 
     at_once(
-        lambda: by_events(members), lambda: by_events(members[::-1]), lambda: by_events(members[3:]),
-        lambda: by_sets("merger"), lambda: by_sets("merger"), lambda: by_sets("limited"),
-    )  # fmt: skip
+        lambda: by_events(members),
+        lambda: by_events(members[::-1]),
+        lambda: by_events(members[3:]),
+        lambda: by_sets("merger"),
+        lambda: by_sets("merger"),
+        lambda: by_sets("limited"),
+    )
     assert sorted(awards_of(platform, "merger")) == members
     assert len(awards_of(platform, "limited")) == 5
     with platform.unit_of_work() as session:

@@ -31,11 +31,14 @@ def some_rows(members: list[UUID], count: int, seed: int) -> list[NewContributio
     dice = random.Random(seed)
     return [
         NewContribution(
-            line=number, member_id=dice.choice(members), type=dice.choice(KINDS), event_key=f"k{dice.randrange(count)}",
+            line=number,
+            member_id=dice.choice(members),
+            type=dice.choice(KINDS),
+            event_key=f"k{dice.randrange(count)}",
             occurred_at=NOW - timedelta(minutes=dice.randrange(60 * 24 * 25)),
         )
         for number in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def limit(session: Session, code: str, *limits: tuple[str, int]) -> None:
@@ -54,9 +57,13 @@ def one_by_one(session: Session, actor: Actor, rows: list[NewContribution]) -> l
     for row in rows:
         try:
             made = service.record(
-                session, actor, member_id=row.member_id, type=row.type, event_key=row.event_key,
+                session,
+                actor,
+                member_id=row.member_id,
+                type=row.type,
+                event_key=row.event_key,
                 occurred_at=row.occurred_at,
-            )  # fmt: skip
+            )
             rejected = made.state == "rejected"
             outcomes.append(("rejected", "FREQUENCY_LIMIT") if rejected else ("recorded", None))
         except service.DuplicateEvent:
@@ -133,8 +140,10 @@ def test_a_members_line_that_is_unknown_costs_only_itself(session: Session, syst
     ]
     outcomes = service.record_many(session, system, rows)
     assert [(one.line, one.outcome, one.code) for one in outcomes] == [
-        (1, "invalid", "MEMBER_NOT_FOUND"), (2, "recorded", None), (3, "duplicate", None),
-    ]  # fmt: skip
+        (1, "invalid", "MEMBER_NOT_FOUND"),
+        (2, "recorded", None),
+        (3, "duplicate", None),
+    ]
     assert outcomes[2].contribution_id == outcomes[1].contribution_id
 
 

@@ -38,11 +38,17 @@ def run_import(platform: Platform, actor: Actor, lines: Any, kind: str = "import
 
 def git(folder: Path, *arguments: str, **who: str) -> None:
     environment = {
-        "PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "Ada Lovelace", "GIT_AUTHOR_EMAIL": "Ada@example.org",
-        "GIT_AUTHOR_DATE": "2024-05-01T09:00:00+02:00", "GIT_COMMITTER_NAME": "Ada Lovelace",
-        "GIT_COMMITTER_EMAIL": "ada@example.org", "GIT_COMMITTER_DATE": "2024-05-01T09:00:00+02:00", **who,
-    }  # fmt: skip
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "Ada Lovelace",
+        "GIT_AUTHOR_EMAIL": "Ada@example.org",
+        "GIT_AUTHOR_DATE": "2024-05-01T09:00:00+02:00",
+        "GIT_COMMITTER_NAME": "Ada Lovelace",
+        "GIT_COMMITTER_EMAIL": "ada@example.org",
+        "GIT_COMMITTER_DATE": "2024-05-01T09:00:00+02:00",
+        **who,
+    }
     subprocess.run(["git", *arguments], cwd=folder, env=environment, check=True, capture_output=True)
 
 
@@ -229,11 +235,14 @@ def test_a_repository_can_start_no_program(tmp_path: Path, repository: Path) -> 
 
 def test_a_commit_with_a_date_that_is_none_costs_only_itself(repository: Path) -> None:
     bad = subprocess.run(
-        ["git", "hash-object", "-w", "-t", "commit", "--stdin", "--literally"], cwd=repository, check=True,
-        capture_output=True, text=True,
+        ["git", "hash-object", "-w", "-t", "commit", "--stdin", "--literally"],
+        cwd=repository,
+        check=True,
+        capture_output=True,
+        text=True,
         input="tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\nauthor X Y <x@example.org> 99999999999999 +0000\n"
         "committer X Y <x@example.org> 99999999999999 +0000\n\nFar\n",
-    )  # fmt: skip
+    )
     git(repository, "update-ref", "refs/heads/main", bad.stdout.strip())
     lines = list(git_lines(repository, "x", MASKED))
     assert [type(line) for line in lines] == [BadLine, Line, Line]

@@ -75,10 +75,15 @@ def test_the_reward_is_asked_for_once_even_when_delivered_again(
         assert reward.reference == f"milestone:{milestone.id}:{ada}"
         assert published(session, "reward.requested") == [
             {
-                "reward_id": str(reward.id), "member_id": str(ada), "amount": 10, "asset": "POINTS",
-                "reason": "milestone", "reference": reward.reference, "contribution_id": str(made),
+                "reward_id": str(reward.id),
+                "member_id": str(ada),
+                "amount": 10,
+                "asset": "POINTS",
+                "reason": "milestone",
+                "reference": reward.reference,
+                "contribution_id": str(made),
             }
-        ]  # fmt: skip
+        ]
         again = update(Delivery).where(Delivery.subscriber == "contributions.reward_milestone")
         session.execute(again.values(state="pending"))
     deliverer.drain()

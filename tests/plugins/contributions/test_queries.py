@@ -92,8 +92,9 @@ def test_progress_tells_the_month_the_types_and_the_next_milestone(session: Sess
     assert (found.points, found.count, found.month_points, found.month_count) == (115, 4, 110, 3)
     assert (found.streak_current, found.streak_best, found.next_milestone) == (2, 2, 500)
     assert [(one["type"], one["count"], one["points"]) for one in found.by_type] == [
-        ("challenge.win", 1, 100), ("git.commit", 3, 15),
-    ]  # fmt: skip
+        ("challenge.win", 1, 100),
+        ("git.commit", 3, 15),
+    ]
 
 
 def test_the_chart_ends_with_the_last_day_present(session: Session, system: Actor) -> None:

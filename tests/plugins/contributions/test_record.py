@@ -42,13 +42,18 @@ def test_a_contribution_is_scored_added_up_and_published(session: Session, syste
         facts = queries.facts(session, [ada])[ada]
     assert (made.points, made.state, made.breakdown) == (5, "counted", [{"label": "Base", "points": 5}])
     assert (made.details, made.type_version, made.correlation_id) == (
-        {"lines": 3, "who": "Zoë 🎉"}, 1, system.correlation_id,
-    )  # fmt: skip
+        {"lines": 3, "who": "Zoë 🎉"},
+        1,
+        system.correlation_id,
+    )
     assert (facts.points, facts.count_by_type, facts.streak_current, facts.streak_best) == (5, {"git.commit": 1}, 1, 1)
     assert facts.first_at == facts.last_at == NOON
     assert events(session, "contribution.recorded")[-1] == {
-        "contribution_id": str(made.id), "member_id": str(ada), "type": "git.commit", "points": 5,
-    }  # fmt: skip
+        "contribution_id": str(made.id),
+        "member_id": str(ada),
+        "type": "git.commit",
+        "points": 5,
+    }
     assert findings(session) == []
 
 
@@ -227,9 +232,12 @@ def test_a_late_event_joins_two_streaks(session: Session, system: Actor) -> None
             found = session.get_one(MemberProgress, ada, populate_existing=True)
             streaks.append((found.streak_current, found.streak_best, found.last_day))
     assert streaks == [
-        (1, 1, date(2026, 3, 5)), (2, 2, date(2026, 3, 6)), (1, 2, date(2026, 3, 8)), (2, 2, date(2026, 3, 9)),
+        (1, 1, date(2026, 3, 5)),
+        (2, 2, date(2026, 3, 6)),
+        (1, 2, date(2026, 3, 8)),
+        (2, 2, date(2026, 3, 9)),
         (5, 5, date(2026, 3, 9)),
-    ]  # fmt: skip
+    ]
     assert findings(session) == []
 
 
@@ -248,8 +256,12 @@ def test_a_streak_is_over_once_a_whole_local_day_was_missed(session: Session, sy
 def test_days_are_the_members_own_across_a_change_of_clocks(session: Session, system: Actor) -> None:
     # New York went to summer time on 2026-03-08; that local day has 23 hours.
     [ada] = add_people(session, time_zone="America/New_York")
-    moments = ["2026-03-08T04:59:00+00:00", "2026-03-08T05:00:00+00:00", "2026-03-09T03:59:00+00:00",
-               "2026-03-09T04:00:00+00:00"]  # fmt: skip
+    moments = [
+        "2026-03-08T04:59:00+00:00",
+        "2026-03-08T05:00:00+00:00",
+        "2026-03-09T03:59:00+00:00",
+        "2026-03-09T04:00:00+00:00",
+    ]
     with frozen(NOON):
         days = [
             record(session, system, ada, at, occurred_at=datetime.fromisoformat(at)).local_day.day for at in moments

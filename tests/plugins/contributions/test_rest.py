@@ -95,10 +95,15 @@ def test_bulk_answers_line_by_line_as_json_and_as_ndjson(clients: Any) -> None:
         {"type": "daily.login", "event_key": "d2"},
     ]
     expected = [
-        ("recorded", None), ("duplicate", None), ("invalid", "INVALID_CONTRIBUTION_TYPE"), ("invalid", "INVALID_EVENT"),
-        ("invalid", "MEMBER_NOT_FOUND"), ("invalid", "INVALID_EVENT"), ("recorded", None),
+        ("recorded", None),
+        ("duplicate", None),
+        ("invalid", "INVALID_CONTRIBUTION_TYPE"),
+        ("invalid", "INVALID_EVENT"),
+        ("invalid", "MEMBER_NOT_FOUND"),
+        ("invalid", "INVALID_EVENT"),
+        ("recorded", None),
         ("rejected", "FREQUENCY_LIMIT"),
-    ]  # fmt: skip
+    ]
     answer = admin.post(f"{URL}/contributions/bulk", lines)
     assert answer.status_code == 200, answer.json
     data = answer.json["data"]
@@ -109,8 +114,10 @@ def test_bulk_answers_line_by_line_as_json_and_as_ndjson(clients: Any) -> None:
     text = "\n".join(['{"type": "git.commit", "event_key": "b"}', "", "{not json", '{"type": "git.commit"}', ""])
     answer = post_text(admin, f"{URL}/contributions/bulk", text, "application/x-ndjson")
     assert [(one["line"], one["outcome"]) for one in answer.json["data"]["lines"]] == [
-        (1, "recorded"), (3, "invalid"), (4, "recorded"),
-    ]  # fmt: skip
+        (1, "recorded"),
+        (3, "invalid"),
+        (4, "recorded"),
+    ]
 
 
 def test_bulk_takes_ten_thousand_lines_and_no_more(clients: Any) -> None:
@@ -178,5 +185,6 @@ def test_types_are_edited_with_checks_and_a_new_version(clients: Any) -> None:
     changed = admin.patch(f"{URL}/types/{found['id']}", {"limits": [{"per": "day", "count": 1}]}).json["data"]
     assert changed["version"] == found["version"] + 1
     assert [admin.post(f"{URL}/contributions", {"type": "git.commit"}).json["data"]["state"] for _ in range(2)] == [
-        "counted", "rejected",
-    ]  # fmt: skip
+        "counted",
+        "rejected",
+    ]

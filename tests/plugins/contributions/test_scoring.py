@@ -33,9 +33,12 @@ def kind(**values: Any) -> ContributionType:
 
 
 @given(
-    base=st.integers(0, 10**30), bonus=bonuses, cap=st.none() | st.integers(0, 10**12),
-    tier=st.sampled_from(["free", "pro", "enterprise", "unheard of"]), lines=st.none() | st.integers(0, 20),
-)  # fmt: skip
+    base=st.integers(0, 10**30),
+    bonus=bonuses,
+    cap=st.none() | st.integers(0, 10**12),
+    tier=st.sampled_from(["free", "pro", "enterprise", "unheard of"]),
+    lines=st.none() | st.integers(0, 20),
+)
 def test_lines_sum_to_the_total_within_zero_and_the_cap(
     base: int, bonus: list[dict[str, Any]], cap: int | None, tier: str, lines: int | None
 ) -> None:

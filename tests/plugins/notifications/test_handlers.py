@@ -44,10 +44,20 @@ def contribution(platform: Platform, member: UUID, source: str) -> UUID:
     with platform.unit_of_work() as session:
         code = session.scalars(select(ContributionType.code).limit(1)).one()
         row = Contribution(
-            member_id=member, type=code, points=1, state="counted", breakdown=[], type_version=1, details={},
-            source=source, event_key=str(new_id()), occurred_at=at, local_day=at.date(), counts_for_streak=False,
+            member_id=member,
+            type=code,
+            points=1,
+            state="counted",
+            breakdown=[],
+            type_version=1,
+            details={},
+            source=source,
+            event_key=str(new_id()),
+            occurred_at=at,
+            local_day=at.date(),
+            counts_for_streak=False,
             correlation_id=new_id(),
-        )  # fmt: skip
+        )
         session.add(row)
         session.flush()
         return row.id
@@ -107,9 +117,15 @@ def test_a_milestone_and_all_that_follows_from_it(platform: Platform, join: Join
 def test_a_milestone_tells_once(platform: Platform, join: Join) -> None:
     reached = MilestoneReached(member_id=join(), milestone_id=new_id(), threshold=500)
     stored = StoredEvent(
-        id=new_id(), name=reached.event_name, version=1, payload=reached, occurred_at=now(),
-        correlation_id=new_id(), causation_id=None, actor_id=None,
-    )  # fmt: skip
+        id=new_id(),
+        name=reached.event_name,
+        version=1,
+        payload=reached,
+        occurred_at=now(),
+        correlation_id=new_id(),
+        causation_id=None,
+        actor_id=None,
+    )
     for _time in range(2):
         with platform.unit_of_work(SYSTEM) as session:
             tell_milestone(session, SYSTEM, [stored])

@@ -20,7 +20,7 @@ TRANSFERS = st.lists(
         st.integers(0, WALLETS - 1), st.integers(0, WALLETS - 1), st.integers(-1, 120), REFERENCES, st.booleans()
     ),
     max_size=25,
-)  # fmt: skip
+)
 
 
 def predict(balances, frozen, used, source, destination, amount, reference):
@@ -52,9 +52,14 @@ def test_the_ledger_agrees_with_a_dict(session, steps):
         due = predict(balances, frozen, used, source, destination, amount, reference)
         try:
             receipt = service.transfer(
-                session, SYSTEM, source=wallets[source], destination=wallets[destination], amount=amount,
-                kind="transfer", reference=reference,
-            )  # fmt: skip
+                session,
+                SYSTEM,
+                source=wallets[source],
+                destination=wallets[destination],
+                amount=amount,
+                kind="transfer",
+                reference=reference,
+            )
         except (errors.Invalid, errors.Conflict) as refusal:
             answer = type(refusal)
         else:

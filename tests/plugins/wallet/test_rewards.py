@@ -24,9 +24,15 @@ from .test_races import at_once
 
 def request(member: UUID, amount: int = 10, **more) -> RewardRequested:
     values = {
-        "reward_id": new_id(), "member_id": member, "amount": amount, "asset": "POINTS", "reason": "milestone",
-        "reference": f"milestone:{new_id()}", "contribution_id": None, **more,
-    }  # fmt: skip
+        "reward_id": new_id(),
+        "member_id": member,
+        "amount": amount,
+        "asset": "POINTS",
+        "reason": "milestone",
+        "reference": f"milestone:{new_id()}",
+        "contribution_id": None,
+        **more,
+    }
     return RewardRequested(**values)
 
 
@@ -194,12 +200,18 @@ def test_duplicates_in_16_threads_are_paid_once_each(platform):
         members = [new_member(session) for _ in range(6)]
     asked = [
         service.RewardRequest(
-            reward_id=new_id(), member_id=member, amount=10, asset="POINTS", reason="milestone",
-            reference=f"race:{number}:{member}", contribution_id=None, correlation_id=new_id(),
+            reward_id=new_id(),
+            member_id=member,
+            amount=10,
+            asset="POINTS",
+            reason="milestone",
+            reference=f"race:{number}:{member}",
+            contribution_id=None,
+            correlation_id=new_id(),
         )
         for number in range(5)
         for member in members
-    ]  # fmt: skip
+    ]
 
     def act(session, index):
         if index % 4 == 3:

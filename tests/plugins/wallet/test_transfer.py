@@ -45,9 +45,17 @@ def test_python_and_the_database_compute_the_same_digest(session, wallet):
         text("SELECT * FROM wallet_entry WHERE account_id = :id ORDER BY version"), {"id": one}
     ).all()
     assert rows[1].digest == digest(
-        rows[0].digest, account_id=one, version=2, transfer_id=receipt.id, amount=-30, balance_after=70,
-        recorded_at=rows[1].recorded_at, kind="transfer", reason="Grüße, 世界 | 3:x|", reference="r|1",
-    )  # fmt: skip
+        rows[0].digest,
+        account_id=one,
+        version=2,
+        transfer_id=receipt.id,
+        amount=-30,
+        balance_after=70,
+        recorded_at=rows[1].recorded_at,
+        kind="transfer",
+        reason="Grüße, 世界 | 3:x|",
+        reference="r|1",
+    )
 
 
 def test_what_is_not_there_cannot_be_spent(session, wallet):

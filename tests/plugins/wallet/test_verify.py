@@ -32,8 +32,16 @@ def tampered(session, wallet):
 def test_a_sound_ledger_has_no_findings(session, tampered):
     assert verify(session) == []
     assert set(labels()) == {
-        "balanced", "complete", "gapless", "running", "posted", "floor", "circulation", "rewards", "chain",
-    }  # fmt: skip
+        "balanced",
+        "complete",
+        "gapless",
+        "running",
+        "posted",
+        "floor",
+        "circulation",
+        "rewards",
+        "chain",
+    }
 
 
 @pytest.mark.parametrize(
