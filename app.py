@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 from flask_compress import Compress
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import Config
 from core.platform import Platform
@@ -13,7 +14,7 @@ COMPRESSED = ["text/html", "text/css", "text/javascript", "application/json", "i
 
 def create_app(platform: Platform) -> Flask:
     """The web application of a platform. Opens no connection; makes no global."""
-    from core.admin import account, health, shell, site
+    from core.admin import account, health, locale, shell, site
     from core.fab import wall
     from core.gateway import errors, headers, request
     from core.rest import openapi
@@ -35,14 +36,18 @@ def create_app(platform: Platform) -> Flask:
         BABEL_DEFAULT_LOCALE="en",
         BABEL_DEFAULT_TIMEZONE="UTC",
     )
+    if proxies := config.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
     Compress(app)
     health.install(app)
     request.install(app, platform)
     errors.install(app)
     headers.install(app, config)
     shell.install(app, platform)
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = ";".join(str(folder) for folder in locale.folders(platform))
     with app.app_context():
         wall.install(app, platform.registry)
+    locale.install(app, platform)
     openapi.install(app, platform)
     app.register_blueprint(account.blueprint)
     site.install(app, platform)

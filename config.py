@@ -45,6 +45,7 @@ class Config(BaseModel):
     plugin_path: str = Field("", description="Further folders with plugins, separated like PATH.")
     smtp_url: str = Field("", repr=False, description="smtp://user:password@host:port; empty keeps mail in-app only.")
     mail_from: str = Field("Guildhall <no-reply@example.org>", description="Sender of e-mail.")
+    trusted_proxies: int = Field(0, ge=0, le=8, description="Proxies in front whose X-Forwarded-* headers count.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
     web_workers: int = Field(2, ge=1, le=64, description="Web processes.")
     web_threads: int = Field(8, ge=1, le=64, description="Threads of each web process.")

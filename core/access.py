@@ -92,42 +92,39 @@ def assign(session: Session, user_id: int, names: Iterable[str]) -> None:
 def sync(session: Session, known: Iterable[str], grants: Mapping[str, Iterable[str]]) -> dict[str, int]:
     """Write permissions and default grants that are missing, in bulk; takes nothing away from a role.
 
-    Default grants are given once, when the permission first appears, so that what an admin took away stays
-    away. Admin holds everything. Returns counts of what was added.
+    Default grants are given once, when the permission or the role first appears, so that what an admin took away
+    stays away. Admin holds everything. Returns counts of what was added.
     """
     locks.advisory(session, "core.access.sync")
-    want = {name: fab_name(name) for name in known}
-    before = {
-        permission_name(*row)
-        for row in session.execute(
-            select(permission.c.name, view_menu.c.name)
-            .select_from(permission_view)
-            .join(permission, permission.c.id == permission_view.c.permission_id)
-            .join(view_menu, view_menu.c.id == permission_view.c.view_menu_id)
-        )
-    }
-    fresh = {name: pair for name, pair in want.items() if name not in before}
+    before = _permission_ids(session)
+    fresh = {name: fab_name(name) for name in known if name not in before}
+    old_roles = set(session.scalars(select(role.c.name)))
     roles = _ids_by_name(session, role, {*ROLES, *grants})
     if fresh:
         permissions = _ids_by_name(session, permission, {pair[0] for pair in fresh.values()})
         views = _ids_by_name(session, view_menu, {pair[1] for pair in fresh.values()})
         pairs = [{"permission_id": permissions[p], "view_menu_id": views[v]} for p, v in fresh.values()]
         _insert(session, permission_view, pairs)
-        ids: dict[tuple[int, int], int] = {
-            (p, v): i
-            for i, p, v in session.execute(
-                select(permission_view.c.id, permission_view.c.permission_id, permission_view.c.view_menu_id)
-            )
-        }
-        by_name = {name: ids[permissions[p], views[v]] for name, (p, v) in fresh.items()}
-        granted = [
-            {"permission_view_id": by_name[name], "role_id": roles[holder]}
-            for holder, names in {**grants, "Admin": list(fresh)}.items()
-            for name in names
-            if name in by_name
-        ]
-        _insert(session, permission_view_role, granted)
+    ids = _permission_ids(session) if fresh else before
+    granted = [
+        {"permission_view_id": ids[name], "role_id": roles[holder]}
+        for holder, names in {**grants, "Admin": list(fresh)}.items()
+        for name in names
+        if name in fresh or (holder not in old_roles and name in ids)
+    ]
+    _insert(session, permission_view_role, granted)
     return {"permissions": len(fresh)}
+
+
+def _permission_ids(session: Session) -> dict[str, int]:
+    """The id in the role tables of every permission there, by its name."""
+    query = (
+        select(permission.c.name, view_menu.c.name, permission_view.c.id)
+        .select_from(permission_view)
+        .join(permission, permission.c.id == permission_view.c.permission_id)
+        .join(view_menu, view_menu.c.id == permission_view.c.view_menu_id)
+    )
+    return {permission_name(name, view): key for name, view, key in session.execute(query)}
 
 
 def _ids_by_name(session: Session, named: Any, names: set[str]) -> dict[str, int]:

@@ -26,6 +26,7 @@ class Actor:
     permissions: frozenset[str] = frozenset()
     roles: tuple[str, ...] = ()
     session_id: UUID | None = None
+    locale: str | None = None
     impersonator: UUID | None = None
     ip: str | None = None
     request_id: str | None = None

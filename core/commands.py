@@ -6,7 +6,7 @@ import os
 import secrets
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -16,8 +16,10 @@ from config import Config, ConfigError
 from core import logs
 from core.actor import Actor
 from core.errors import DomainError
-from core.platform import Platform
-from core.runtime import RuntimeProblem, engines
+from core.runtime import Process, RuntimeProblem, engines
+
+if TYPE_CHECKING:
+    from core.platform import Platform
 
 console = Console()
 OWN = {"run", "web", "worker", "scheduler"}  # these are started with the engines' addresses, or start them
@@ -60,6 +62,8 @@ def main(context: click.Context) -> None:
         return
     if not sys.stderr.isatty():
         logs.configure("WARNING", process=name or "")
+    from core.platform import Platform
+
     database_url, redis_url = context.with_resource(engines(config))
     context.obj = Platform(config, database_url, redis_url)
     context.obj.upgrade()
@@ -69,21 +73,26 @@ def main(context: click.Context) -> None:
 @click.pass_obj
 def run(config: Config) -> None:
     """Start everything on this machine: engines, web, worker, scheduler."""
-    from core.runtime import Process, Supervisor
+    from core.runtime import Supervisor
 
-    command = [sys.executable, "-m", "app"]
-    processes = [
-        Process("web", [*command, "web"], {}, 15),
-        Process("worker", [*command, "worker"], {}, 20),
-        Process("scheduler", [*command, "scheduler"], {}, 5),
-    ]
-    console.print(f"[bold]Guildhall[/] {config.url}")
-    supervisor = Supervisor(config, processes, prepare=lambda *urls: _prepare(config, *urls), console=console)
+    supervisor = Supervisor(config, processes(), prepare=lambda *urls: _prepare(config, *urls), console=console)
     raise SystemExit(supervisor.run())
 
 
+def processes() -> list[Process]:
+    """What `guildhall run` runs, and how long each may take to stop."""
+    command = [sys.executable, "-m", "app"]
+    return [
+        Process("web", [*command, "web"], stop_seconds=15, early=True),
+        Process("worker", [*command, "worker"], stop_seconds=20),
+        Process("scheduler", [*command, "scheduler"], stop_seconds=5),
+    ]
+
+
 def _prepare(config: Config, database_url: str, redis_url: str) -> None:
-    """Before the first process: migrate, make the first admin, load the demo and the history asked for."""
+    """Migrate, make the first admin, load the demo and the history asked for."""
+    from core.platform import Platform
+
     platform = Platform(config, database_url, redis_url)
     for name, outcome in platform.upgrade().items():
         if not outcome.ok:
@@ -142,6 +151,8 @@ def scheduler(config: Config) -> None:
 def _connected(config: Config) -> Platform:
     if config.database_url is None:
         raise click.ClickException("Set GUILDHALL_DATABASE_URL, or use `guildhall run`, which brings its own engines.")
+    from core.platform import Platform
+
     return Platform(config, config.database_url, config.redis_url)
 
 
@@ -284,6 +295,21 @@ def audit_verify(platform: Platform) -> None:
 @main.group("admin")
 def admin_group() -> None:
     """Admins."""
+
+
+@admin_group.command("create")
+@click.argument("email")
+@click.option("--name", default="Admin", help="The name that is shown.")
+@click.pass_obj
+def create_admin(platform: Platform, email: str, name: str) -> None:
+    """Create an account with the role Admin; its random password is shown once."""
+    from core.members.service import register
+
+    actor = Actor.system("command line")
+    password = secrets.token_urlsafe(12)
+    with platform.unit_of_work(actor) as session:
+        register(session, actor, email=email, password=password, display_name=name, roles=("Admin", "User"))
+    console.print(f"Password of {email}: [bold]{password}[/]", highlight=False)
 
 
 @admin_group.command("reset-password")

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -23,6 +24,7 @@ from core.actor import Actor
 from core.platform import Platform
 
 CLUSTER = "GUILDHALL_TEST_CLUSTER"
+HOME = "GUILDHALL_TEST_HOME"
 _running: list[AbstractContextManager[Any]] = []
 
 
@@ -32,16 +34,19 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     from core.runtime.engines import engines
 
-    home = Path(tempfile.mkdtemp(prefix="guildhall-test-"))
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # the run's data need not survive it
+    home = Path(tempfile.mkdtemp(prefix="guildhall-test-", dir=memory))
     manager = engines(Config(home=home, secret_key="x" * 40), throwaway=True)
     database_url, redis_url = manager.__enter__()
     _running.append(manager)
+    os.environ[HOME] = str(home)
     os.environ[CLUSTER] = f"{database_url} {redis_url}"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     while _running:
         _running.pop().__exit__(None, None, None)
+        shutil.rmtree(os.environ.pop(HOME), ignore_errors=True)
         os.environ.pop(CLUSTER, None)
 
 

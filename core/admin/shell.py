@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,15 @@ def install(app: Flask, platform: Platform) -> None:
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.globals["asset"] = asset
     app.jinja_env.policies["ext.i18n.trimmed"] = True
-    app.context_processor(lambda: {"shell": Shell(platform)})
+    app.context_processor(lambda: {"shell": _shell(platform)})
+
+
+def _shell(platform: Platform) -> Shell:
+    """One a request: a page and its parts are rendered apart, and ask for the same."""
+    if "shell" not in g:
+        g.shell = Shell(platform)
+    shell: Shell = g.shell
+    return shell
 
 
 @cache
@@ -57,7 +65,7 @@ class Shell:
         self._actor: Actor | None = g.get("actor")
         self.version = platform.registry.plugins["core"].version
 
-    @property
+    @cached_property
     def nav(self) -> list[dict[str, Any]]:
         """Sections by plugin, with what this actor may open."""
         actor = self._actor
@@ -85,7 +93,7 @@ class Shell:
     def _entry(self, item: MenuItem) -> dict[str, Any]:
         return {"label": gettext(item.label), "url": item.url, "icon": item.icon, "active": False, "badge": None}
 
-    @property
+    @cached_property
     def me(self) -> dict[str, Any] | None:
         actor = self._actor
         if actor is None or actor.member_id is None:
@@ -122,7 +130,7 @@ class Shell:
     def dir(self) -> str:
         return "rtl" if self.locale.split("_")[0] in RTL else "ltr"
 
-    @property
+    @cached_property
     def unread(self) -> int:
         """Unread notices, by whichever plugin keeps them; asked once a page, which is made of several templates."""
         if self._actor is None or self._actor.member_id is None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from math import isfinite
 from typing import Any
 from uuid import UUID
 
@@ -90,34 +92,44 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, float):
+        return _plain_float(value)
     return value
+
+
+def _plain_float(value: float) -> int | float | str:
+    """A number that JSONB gives back as it was written: the digest is taken over it. JSON has no infinity."""
+    if not isfinite(value):
+        return str(value)
+    return int(Decimal(repr(value))) if value.is_integer() else value
 
 
 @event.listens_for(Session, "before_flush")
 def _watch(session: Session, context: Any, instances: Any) -> None:
-    """Record creations, changes and deletions of every model that the registry marks as audited."""
+    """Record changes and deletions of every model that the registry marks as audited."""
+    _record_each(session, "updated", session.dirty)
+    _record_each(session, "deleted", session.deleted)
+
+
+@event.listens_for(Session, "after_flush")
+def _watch_created(session: Session, context: Any) -> None:
+    """Record creations, now that they have their keys and defaults; the rows go with the next flush or the commit."""
+    _record_each(session, "created", session.new)
+
+
+def _record_each(session: Session, verb: str, objects: Iterable[Any]) -> None:
     registry = session.info.get("registry")
     actor = session.info.get("actor")
     if registry is None or actor is None:
         return
-    for verb, objects in (("created", session.new), ("updated", session.dirty), ("deleted", session.deleted)):
-        for item in list(objects):
-            name = registry.audited.get(type(item))
-            if name is None:
-                continue
-            changes = _difference(item, verb)
-            if changes or verb == "deleted":
-                record(session, actor, f"{name}.{verb}", subject_type=name, subject_id=_key(item), changes=changes)
-
-
-def _key(item: Any) -> Any:
-    """The key of a record. A new one is given now what its column would give it, so that the trail can name it."""
-    mapper = inspect(item).mapper
-    column = mapper.primary_key[0]
-    name = mapper.get_property_by_column(column).key
-    if getattr(item, name) is None and column.default is not None and column.default.is_callable:
-        setattr(item, name, column.default.arg(None))
-    return getattr(item, name)
+    for item in list(objects):
+        name = registry.audited.get(type(item))
+        if name is None:
+            continue
+        changes = _difference(item, verb)
+        if changes or verb == "deleted":
+            [key] = inspect(item).mapper.primary_key_from_instance(item)
+            record(session, actor, f"{name}.{verb}", subject_type=name, subject_id=key, changes=changes)
 
 
 def _difference(item: Any, verb: str) -> dict[str, list[Any]]:
@@ -127,7 +139,7 @@ def _difference(item: Any, verb: str) -> dict[str, list[Any]]:
         info = column.columns[0].info
         if info.get("audit") is False:
             continue
-        value = getattr(item, column.key) if verb != "deleted" else None
+        value = state.dict.get(column.key) if verb != "deleted" else None
         if verb == "updated":
             history = state.attrs[column.key].history
             if not history.has_changes():

@@ -144,6 +144,7 @@ def _shown(status: int, code: str, message: str, details: Any) -> Response:
         return envelope_error(status, code, message, details)
     if status == 503:
         g.actor = Actor(kind="anonymous", name="anonymous")  # the page must ask the database nothing
+        g.pop("shell", None)
     title = message if status != 500 else gettext(_("Something went wrong"))
     page = render_template(
         "guildhall/error.html",

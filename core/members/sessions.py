@@ -81,6 +81,7 @@ def actor_of(session: Session, *, token: str | None = None, session_id: UUID | N
         permissions=granted,
         roles=roles,
         session_id=found["session_id"],
+        locale=found["locale"],
         **about,
     )
 

@@ -20,28 +20,43 @@ from collections.abc import Callable
 from types import FrameType
 
 VARIABLE = "LIFELINE_FD"
+PREPARED = "PREPARED_FD"
 
 
 class Lifeline:
-    """The supervisor's side: pass ``fd`` to children (``pass_fds``), close it to end them."""
+    """The supervisor's side: pass ``fds`` to children (``pass_fds``), close it to end them."""
 
     def __init__(self) -> None:
         self.fd, self._held = os.pipe()
+        self._gate, self._shut = os.pipe()
         self._open = True
+        self._waiting = True
         # A fork without exec would hold the write end too, and outlive us with it.
         os.register_at_fork(after_in_child=self.close)
 
     @property
     def env(self) -> dict[str, str]:
         """What a child's environment needs."""
-        return {VARIABLE: str(self.fd)}
+        return {VARIABLE: str(self.fd), PREPARED: str(self._gate)}
+
+    @property
+    def fds(self) -> list[int]:
+        """What to hand to a child (``pass_fds``)."""
+        return [self.fd, self._gate]
+
+    def prepared(self) -> None:
+        """Let go everybody in ``wait_until_prepared()``. Safe to call twice."""
+        if self._waiting:
+            self._waiting = False
+            os.close(self._shut)
 
     def close(self) -> None:
         """Let go: every watcher of this lifeline ends its process. Safe to call twice."""
         if self._open:
             self._open = False
-            os.close(self._held)
-            os.close(self.fd)
+            self.prepared()
+            for descriptor in (self._held, self.fd, self._gate):
+                os.close(descriptor)
 
 
 def watch(grace: float = 20.0) -> bool:
@@ -61,6 +76,12 @@ def watch(grace: float = 20.0) -> bool:
 
     threading.Thread(target=_at_end_of, args=(fd, end), name="lifeline", daemon=True).start()
     return True
+
+
+def wait_until_prepared() -> None:
+    """Wait until the supervisor's preparations are done; without a supervisor, not at all."""
+    if os.environ.get(PREPARED, "").isdecimal():
+        _at_end_of(int(os.environ[PREPARED]), lambda: None)
 
 
 def _at_end_of(fd: int, act: Callable[[], None]) -> None:

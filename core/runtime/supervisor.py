@@ -35,19 +35,21 @@ TAIL = 15  # lines of a crashed child's log that are shown
 class Process:
     """A child to run: a name for people, a command, additions to its environment.
 
-    ``stop_seconds`` is how long it may take to end after SIGTERM before it is killed.
+    ``stop_seconds`` is how long it may take to end after SIGTERM before it is killed. An ``early`` one is started
+    while ``prepare`` still runs, loads meanwhile, and calls ``lifeline.wait_until_prepared()`` before it serves.
     """
 
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     stop_seconds: float = 10.0
+    early: bool = False
 
 
 class Supervisor:
     """Starts engines and processes, restarts what crashes, ends all of it in the given order.
 
-    ``prepare(database_url, redis_url)`` is called once, when the engines run and before the first process.
+    ``prepare(database_url, redis_url)`` is called once, when the engines run, and before processes that are not early.
     Children get GUILDHALL_DATABASE_URL, GUILDHALL_REDIS_URL, GUILDHALL_HOME, GUILDHALL_DEMO and LIFELINE_FD.
     On a terminal their output goes to ``<home>/log/<name>.log``, otherwise to ours.
     """
@@ -100,11 +102,15 @@ class Supervisor:
         try:
             for name, _ in engines.members:
                 self.status.set(name, "running")
-            if self._prepare:
-                self._prepare(*urls)
             env = self._environment(*urls)
             log = self.config.home / "log" if self.status.is_live else None
             children += [Child(process, env, lifeline, log, self.status) for process in self._processes]
+            for child in children:
+                if child.process.early:
+                    child.tend()
+            if self._prepare:
+                self._prepare(*urls)
+            lifeline.prepared()
             while not self._stopping.is_set():
                 for name, engine in engines.members:
                     if not engine.running:
@@ -170,7 +176,7 @@ class Child:
     ) -> None:
         self.process = process
         self._env = {**env, **lifeline.env, **process.env}
-        self._fd = lifeline.fd
+        self._fds = lifeline.fds
         self._log = logs / f"{process.name}.log" if logs else None
         self._status = status
         self._popen: subprocess.Popen[bytes] | None = None
@@ -234,7 +240,7 @@ class Child:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            pass_fds=[self._fd],
+            pass_fds=self._fds,
             start_new_session=True,  # Ctrl-C is for the supervisor, which ends children in order
         )
 

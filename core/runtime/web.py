@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from config import Config
-from core.runtime.lifeline import watch
+from core.runtime.lifeline import wait_until_prepared, watch
 
 
 def serve(config: Config) -> None:
@@ -30,8 +31,12 @@ def serve(config: Config) -> None:
     database_url = config.database_url
     config = config.model_copy(update={"multiprocess_metrics": True})
     app = create_app(Platform(config, database_url, config.redis_url))
+    wait_until_prepared()
     waiting.stop()
-    Server(app, config, listener).run()
+    try:
+        Server(app, config, listener).run()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _listen(config: Config) -> socket.socket:

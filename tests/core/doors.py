@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import structlog
 from flask import Flask
 from sqlalchemy import insert
 
@@ -28,6 +29,8 @@ from tests.core import library
 @pytest.fixture(scope="session")
 def site(cluster: Cluster) -> Iterator[Platform]:
     """A platform with every bundled plugin and the library, on a database of its own."""
+    plain = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    structlog.configure(processors=plain)  # a traceback with all its locals takes seconds
     platform = Platform(test_config(), cluster.fresh("site"), cluster.redis_url, extra=[library.plugin])
     metadata.create_all(platform.database.engine, tables=library.TABLES)
     with platform.unit_of_work(Actor.system("test")) as session:

@@ -11,6 +11,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+import structlog
 from sqlalchemy import text
 
 from core.actor import Actor
@@ -177,3 +178,9 @@ def eventually() -> Any:
             time.sleep(0.02)
 
     return wait
+
+
+@pytest.fixture(autouse=True, scope="session")
+def plain_logs() -> None:
+    """Log plain lines; the format for developers spends seconds on each traceback."""
+    structlog.configure([structlog.processors.format_exc_info, structlog.processors.JSONRenderer()])

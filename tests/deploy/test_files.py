@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from config import PREFIX, Config
-from core.commands import main
+from core.commands import main, processes
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRETS = re.compile(r"password|secret|token|api_?key", re.IGNORECASE)
@@ -61,8 +61,7 @@ def test_everything_waits_for_what_it_needs(compose: dict[str, Any]) -> None:
 
 def test_a_stop_is_given_the_time_that_the_supervisor_gives(compose: dict[str, Any]) -> None:
     found = {name: compose["services"][name]["stop_grace_period"] for name in ("web", "worker", "scheduler")}
-    given = dict(re.findall(r'Process\("(\w+)", .*?, (\d+)\)', (ROOT / "core" / "commands.py").read_text()))
-    assert found == {name: f"{seconds}s" for name, seconds in given.items()}
+    assert found == {one.name: f"{one.stop_seconds:g}s" for one in processes()}
 
 
 def test_settings_given_are_settings_that_exist(compose: dict[str, Any]) -> None:

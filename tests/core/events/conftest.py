@@ -1,3 +1,3 @@
-from tests.core.workshop import eventually, shop, states, workshop
+from tests.core.workshop import eventually, plain_logs, shop, states, workshop
 
-__all__ = ["eventually", "shop", "states", "workshop"]
+__all__ = ["eventually", "plain_logs", "shop", "states", "workshop"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import threading
@@ -134,37 +132,32 @@ def test_two_that_look_at_once_turn_it_once(clockwork: Clockwork) -> None:
     assert clockwork.jobs() == 1
 
 
-def test_one_scheduler_leads_and_the_next_takes_over_when_it_is_killed(clockwork: Clockwork, eventually: Any) -> None:
-    url = clockwork.platform.database.url
-    command = [sys.executable, "-c", SCHEDULER, url]
-    holder = text(
-        "SELECT a.client_port, l.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
-        "JOIN pg_database d ON d.oid = l.database "
-        "WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database() AND "
-        "((l.classid::bigint << 32) | l.objid::bigint) = hashtextextended('core.scheduler', 0)"
+def test_a_scheduler_waits_while_another_leads_and_takes_over_when_it_is_gone(
+    clockwork: Clockwork, eventually: Any
+) -> None:
+    engine = clockwork.platform.database.engine
+    asks = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> ALL(:ours) "
+        "AND query LIKE '%pg_try_advisory_lock%core.scheduler%'"
     )
+    turned = text("SELECT count(*) FROM core_schedule")
 
-    def leader() -> Any:
-        with clockwork.platform.database.engine.connect() as connection:
-            return connection.execute(holder).scalars().all() and connection.scalar(
-                text("SELECT count(*) FROM core_schedule")
-            )
+    def counted(query: Any, **values: Any) -> int:
+        with engine.connect() as connection:
+            mine = connection.scalar(text("SELECT pg_backend_pid()"))
+            more = {"ours": [*values["ours"], mine]} if values else {}
+            return int(connection.scalar(query, more) or 0)
 
-    first = subprocess.Popen(command, cwd=ROOT)
+    leader = engine.connect()
+    ours = [leader.scalar(text("SELECT pg_backend_pid()"))]
+    leader.execute(text("SELECT pg_advisory_lock(hashtextextended('core.scheduler', 0))"))
+    process = subprocess.Popen([sys.executable, "-c", SCHEDULER, clockwork.platform.database.url], cwd=ROOT)
     try:
-        eventually(leader, seconds=60)
-        second = subprocess.Popen(command, cwd=ROOT)
-        try:
-            os.kill(first.pid, signal.SIGKILL)
-            first.wait()
-            clockwork.turn(T0)
-            with clockwork.platform.unit_of_work() as session:
-                session.execute(text("TRUNCATE core_schedule"))
-            eventually(leader, seconds=60)
-        finally:
-            second.terminate()
-            assert second.wait(30) == 0
+        eventually(lambda: counted(asks, ours=ours), seconds=60)
+        assert counted(turned) == 0
+        leader.invalidate()  # its connection is gone, as after kill -9
+        eventually(lambda: counted(turned), seconds=60)
     finally:
-        if first.poll() is None:
-            first.kill()
-            first.wait()
+        leader.close()
+        process.terminate()
+        assert process.wait(30) == 0
