@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from flask import Flask
-from flask_compress import Compress
-from werkzeug.middleware.proxy_fix import ProxyFix
+from typing import TYPE_CHECKING
 
-from config import Config
-from core.platform import Platform
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from core.platform import Platform
 
 COMPRESSED = ["text/html", "text/css", "text/javascript", "application/json", "image/svg+xml"]
 
 
 def create_app(platform: Platform) -> Flask:
     """The web application of a platform. Opens no connection; makes no global."""
+    from flask import Flask
+    from flask_compress import Compress
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
     from core.admin import account, health, locale, shell, site
     from core.fab import wall
     from core.gateway import errors, headers, request
     from core.rest import openapi
 
-    config: Config = platform.config
+    config = platform.config
     app = Flask("guildhall", static_folder=str(shell.STATIC), static_url_path="/static")
     app.config.update(
         SECRET_KEY=config.secret_key,

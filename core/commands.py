@@ -84,8 +84,8 @@ def processes() -> list[Process]:
     command = [sys.executable, "-m", "app"]
     return [
         Process("web", [*command, "web"], stop_seconds=15, early=True),
-        Process("worker", [*command, "worker"], stop_seconds=20),
-        Process("scheduler", [*command, "scheduler"], stop_seconds=5),
+        Process("worker", [*command, "worker"], stop_seconds=20, delay_seconds=1),
+        Process("scheduler", [*command, "scheduler"], stop_seconds=5, delay_seconds=2),
     ]
 
 

@@ -14,7 +14,7 @@ from config import Config
 from core import access, generation
 from core.actor import Actor
 from core.clock import now
-from core.db import migrate
+from core.db.branch import Branch, Outcome
 from core.db.session import Database
 from core.doorbell import Doorbell
 from core.lifecycle import PluginRow, State
@@ -41,21 +41,23 @@ class Platform:
         return self.database.unit_of_work(actor)
 
     @property
-    def branches(self) -> list[migrate.Branch]:
+    def branches(self) -> list[Branch]:
         """Branches of every plugin that was found, loaded ones first in dependency order."""
         order = {name: position for position, name in enumerate(self.registry.plugins)}
         first = {one.name: one for one in reversed(self.found)}.values()
         found = sorted(first, key=lambda one: (order.get(one.name, len(order)), one.name))
         return [
-            migrate.Branch(one.name, Path(one.folder) / "migrations", tuple(one.plugin.requires if one.plugin else ()))
+            Branch(one.name, Path(one.folder) / "migrations", tuple(one.plugin.requires if one.plugin else ()))
             for one in found
             if one.folder
         ]
 
-    def upgrade(self) -> dict[str, migrate.Outcome]:
+    def upgrade(self) -> dict[str, Outcome]:
         """Migrate, write permissions and roles, run the plugins' seeds. Idempotent; safe beside others."""
+        from core.db import migrate  # Alembic is needed here alone, and takes time to import
+
         migrated = migrate.upgrade(self.database.url, self.branches)
-        outcomes = {**migrated, **{name: migrate.Outcome(True) for name in self.registry.plugins.keys() - migrated}}
+        outcomes = {**migrated, **{name: Outcome(True) for name in self.registry.plugins.keys() - migrated}}
         with self.unit_of_work(Actor.system("upgrade")) as session:
             access.sync(session, self.registry.permissions, self.registry.roles)
         self._keep_states(outcomes)
@@ -65,10 +67,10 @@ class Platform:
         self._keep_states(outcomes)
         return outcomes
 
-    def _seed(self, plugin: Plugin, outcomes: dict[str, migrate.Outcome]) -> migrate.Outcome:
+    def _seed(self, plugin: Plugin, outcomes: dict[str, Outcome]) -> Outcome:
         """Run a plugin's seed; a failure costs that plugin and those that build on it."""
         if missing := [need for need in plugin.requires if not outcomes[need].ok]:
-            return migrate.Outcome(False, f"it builds on {', '.join(missing)}, whose seed failed")
+            return Outcome(False, f"it builds on {', '.join(missing)}, whose seed failed")
         actor = Actor.system(f"seed {plugin.name}")
         try:
             if plugin.seed:
@@ -76,10 +78,10 @@ class Platform:
                     plugin.seed(session, actor)
         except Exception as problem:
             reason = f"its seed failed: {type(problem).__name__}: {problem}"
-            return migrate.Outcome(False, reason, traceback.format_exc())
-        return migrate.Outcome(True)
+            return Outcome(False, reason, traceback.format_exc())
+        return Outcome(True)
 
-    def _keep_states(self, outcomes: dict[str, migrate.Outcome]) -> None:
+    def _keep_states(self, outcomes: dict[str, Outcome]) -> None:
         """Write how the start of each plugin went, for every process to see."""
         for one in self.found:
             if one.plugin and one.name in self.registry.plugins and not outcomes[one.name].ok:

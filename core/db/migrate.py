@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from alembic import command
@@ -16,27 +15,13 @@ from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, pool, text
 
+from core.db.branch import Branch, Outcome
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOCK = "core.db.migrate"
 
 
-@dataclass(frozen=True)
-class Branch:
-    """A plugin's line of revisions: its name, its folder of revisions, what it builds on."""
-
-    name: str
-    folder: Path
-    requires: tuple[str, ...] = ()
-
-
 CORE = Branch("core", ROOT / "migrations" / "versions")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    ok: bool
-    reason: str = ""
-    traceback: str = ""
 
 
 def upgrade(url: str, branches: Sequence[Branch]) -> dict[str, Outcome]:

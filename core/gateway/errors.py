@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import structlog
@@ -93,9 +94,11 @@ def integrity_error(problem: IntegrityError) -> DomainError:
         constraint = getattr(diagnosis, "constraint_name", "") or ""
         fields = constraint.removeprefix(f"uq_{table}_").removeprefix(f"pk_{table}").replace("_", " ")
         return AlreadyExists(fields=fields or "key")
-    if state == "23503":
+    if state == "23503" and (problem.statement or "").lstrip()[:6].upper() == "DELETE":
         return InUse()
-    column = getattr(diagnosis, "column_name", None) or getattr(diagnosis, "constraint_name", None)
+    referring = re.search(r"\((\w+)\)=\(", getattr(diagnosis, "message_detail", None) or "")
+    column = getattr(diagnosis, "column_name", None) or (referring[1] if state == "23503" and referring else None)
+    column = column or getattr(diagnosis, "constraint_name", None)
     return Invalid({column: [_("This value is not possible here.")]} if column else None)
 
 

@@ -37,6 +37,7 @@ class Process:
 
     ``stop_seconds`` is how long it may take to end after SIGTERM before it is killed. An ``early`` one is started
     while ``prepare`` still runs, loads meanwhile, and calls ``lifeline.wait_until_prepared()`` before it serves.
+    ``delay_seconds`` leaves the processors to the others first.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Process:
     env: Mapping[str, str] = field(default_factory=dict)
     stop_seconds: float = 10.0
     early: bool = False
+    delay_seconds: float = 0.0
 
 
 class Supervisor:
@@ -111,6 +113,8 @@ class Supervisor:
             if self._prepare:
                 self._prepare(*urls)
             lifeline.prepared()
+            for child in children:
+                child.delay()
             while not self._stopping.is_set():
                 for name, engine in engines.members:
                     if not engine.running:
@@ -204,6 +208,10 @@ class Child:
         self._show_log()
         reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         self._status.set(self.process.name, "crashed", f"{reason}; next start in {delay:g} s")
+
+    def delay(self) -> None:
+        """Start it not before its delay is over."""
+        self._due = time.monotonic() + self.process.delay_seconds
 
     def end(self, hurry: Callable[[], bool]) -> None:
         """SIGTERM, then SIGKILL after its deadline, or at once when ``hurry()`` turns true."""

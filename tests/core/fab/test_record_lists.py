@@ -105,13 +105,10 @@ def test_two_people_who_filter_at_once_see_their_own_rows(
     ["", "x", "-1", "9" * 30, "9" * 5000, "1e400", "NaN", "%00", "%F0%9F%92%A5", "2024-13-45", "'; --", "1,5", "٣"],
 )
 def test_no_filter_value_breaks_a_list(people: Callable[..., Person], value: str) -> None:
-    admin, broken = people("Admin"), {}
-    for column in FILTERS:
-        for operator in range(4):
-            answer = admin.get(f"{LIST}?_flt_{operator}_{column}={value}")
-            if answer.status_code != 200:
-                broken[f"{operator} {column}"] = answer.status
-    assert broken == {}
+    admin = people("Admin")
+    for operator in range(4):
+        query = "&".join(f"_flt_{operator}_{column}={value}" for column in FILTERS)
+        assert admin.get(f"{LIST}?{query}").status_code == 200
 
 
 @pytest.mark.parametrize(
