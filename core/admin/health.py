@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -103,12 +104,18 @@ def _figures(collected: CollectorRegistry) -> None:
     off = lifecycle.disabled(g.session)
     for plugin in platform().registry.plugins.values():
         for gauge in plugin.gauges if plugin.name not in off else ():
-            value = gauge.read(g.session)
+            try:
+                with g.session.begin_nested():
+                    value = gauge.read(g.session)
+            except Exception:
+                log.exception("gauge failed", plugin=plugin.name, gauge=gauge.name)
+                continue
             made = Gauge(gauge.name, gauge.help, [gauge.label] if gauge.label else [], registry=collected)
-            for label, amount in value.items() if isinstance(value, dict) else ():
-                made.labels(label).set(amount)
-            if not isinstance(value, dict):
-                made.set(value)  # type: ignore[arg-type]
+            if isinstance(value, Mapping):
+                for label, amount in value.items():
+                    made.labels(label).set(amount)
+            else:
+                made.set(value)
 
 
 def install(app: Flask) -> None:

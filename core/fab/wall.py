@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import localcontext
 from typing import Any
 
-from flask import Flask
+from flask import Blueprint, Flask, current_app
 from flask_appbuilder import AppBuilder
 from flask_appbuilder.security.sqla.manager import SecurityManager
 from flask_babel import format_decimal
@@ -93,6 +93,10 @@ class Builder(AppBuilder):  # type: ignore[misc]
         from flask_appbuilder.views import UtilView
 
         self.add_view_no_menu(UtilView)
+
+    def _add_global_static(self) -> None:
+        """Its templates, which ours replace, but none of its scripts and styles."""
+        current_app.register_blueprint(Blueprint("appbuilder", "flask_appbuilder.base", template_folder="templates"))
 
     def _add_menu_permissions(self, *_arguments: Any, **_named: Any) -> None:
         """Menus are ours."""
