@@ -14,7 +14,7 @@ run: .venv/.run
 	@exec $(PYTHON) -m app run
 
 test: .venv/.test
-	@exec $(PYTHON) -m pytest $(ARGS)
+	@exec $(PYTHON) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: .venv/.test
 	$(PYTHON) -m ruff check .

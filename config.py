@@ -7,13 +7,14 @@ Settings that an admin may change while Guildhall runs belong to a plugin's sett
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 PREFIX = "GUILDHALL_"
 # Short names that `make run PORT=8000` style calls use; the long name wins.
@@ -53,6 +54,20 @@ class Config(BaseModel):
     multiprocess_metrics: bool = Field(False, description="Sum /metrics over web processes; set by `guildhall web`.")
     pool_size: int = Field(10, ge=1, le=100, description="Database connections of each process.")
 
+    @field_validator("database_url")
+    @classmethod
+    def _postgresql(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"postgres(ql(\+psycopg)?)?://", url):
+            raise ValueError("give a PostgreSQL URL, like postgresql://user:password@host/database")
+        return url and re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, url: str | None) -> str | None:
+        if url is not None and not re.match(r"(rediss?|unix)://", url):
+            raise ValueError("give a Redis URL, like redis://host:6379/0")
+        return url
+
     @property
     def url(self) -> str:
         """The address people use, without a trailing slash."""
@@ -86,11 +101,16 @@ class Config(BaseModel):
         try:
             config = cls(**values)
         except ValidationError as problem:
-            lines = [f"{PREFIX}{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in problem.errors()]
-            raise ConfigError("Some settings cannot be used: " + "; ".join(lines)) from None
+            lines = [f"{PREFIX}{'.'.join(map(str, e['loc'])).upper()}: {_sentence(e)}" for e in problem.errors()]
+            raise ConfigError("Some settings cannot be used. " + " ".join(lines)) from None
         home = config.home if config.home.is_absolute() else (folder or Path.cwd()) / config.home
         config = config.model_copy(update={"home": home})
         return config if config.secret_key else config.model_copy(update={"secret_key": _stored_secret(home)})
+
+
+def _sentence(error: Any) -> str:
+    text: str = "there is no such setting" if error["type"] == "extra_forbidden" else error["msg"]
+    return text.removeprefix("Value error, ") + "."
 
 
 def _from_toml(path: Path) -> dict[str, Any]:

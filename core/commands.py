@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import OperationalError
 
 from config import Config, ConfigError
 from core import logs
 from core.actor import Actor
+from core.db.branch import DatabaseUnfit
 from core.errors import DomainError
 from core.runtime import Process, RuntimeProblem, engines
 
@@ -37,8 +39,11 @@ class Guildhall(click.Group):
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (ConfigError, RuntimeProblem, DomainError) as problem:
+        except (ConfigError, RuntimeProblem, DomainError, DatabaseUnfit) as problem:
             raise click.ClickException(str(problem)) from None
+        except OperationalError as problem:
+            first = str(problem.orig).splitlines()[0]
+            raise click.ClickException(f"The database cannot be used: {first}") from None
 
 
 def _plugin_commands() -> dict[str, click.Command]:

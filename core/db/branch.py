@@ -20,3 +20,7 @@ class Outcome:
     ok: bool
     reason: str = ""
     traceback: str = ""
+
+
+class DatabaseUnfit(Exception):
+    """The server is older than Guildhall needs, or its tables are newer; the message says so to a person."""

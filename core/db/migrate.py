@@ -15,10 +15,11 @@ from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, inspect, pool, text
 
-from core.db.branch import Branch, Outcome
+from core.db.branch import Branch, DatabaseUnfit, Outcome
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOCK = "core.db.migrate"
+POSTGRESQL = 18
 
 
 CORE = Branch("core", ROOT / "migrations" / "versions")
@@ -33,6 +34,9 @@ def upgrade(url: str, branches: Sequence[Branch]) -> dict[str, Outcome]:
     engine = create_engine(url, poolclass=pool.NullPool)
     every, outcomes = _readable(branches)
     with engine.connect() as lock:
+        version = lock.scalar(text("SHOW server_version"))
+        if int(str(version).split(".")[0]) < POSTGRESQL:
+            raise DatabaseUnfit(f"Guildhall needs PostgreSQL {POSTGRESQL}; this server is {version}.")
         lock.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": LOCK})
         lock.commit()
         try:
@@ -148,7 +152,7 @@ def _park(engine: Engine, every: list[Branch]) -> dict[str, str]:
             if revision in known:
                 continue
             if _owner(revision) == CORE.name:
-                raise RuntimeError(f"The database is newer than this Guildhall: it is at {revision}.")
+                raise DatabaseUnfit(f"The database is newer than this Guildhall: it is at {revision}.")
             connection.execute(text("INSERT INTO core_parked_revision VALUES (:r)"), {"r": revision})
             connection.execute(text("DELETE FROM alembic_version WHERE version_num = :r"), {"r": revision})
         names = {branch.name for branch in every}

@@ -49,7 +49,7 @@ class MilestoneReached(Event):
 class RewardRequested(Event):
     """Somebody is to be rewarded; the wallet pays. ``amount`` is in the asset's smallest unit.
 
-    Published once for each ``reference``, whatever is delivered or replayed twice.
+    Published once for each ``reference``; not published again when something is delivered or replayed twice.
     """
 
     event_name = "contributions.reward.requested"

@@ -32,7 +32,7 @@ class RewardPaid(Event):
 class RewardPending(Event):
     """A requested reward could not be paid at once and waits; ``reason`` is a code such as ``FUND_SHORT``.
 
-    Published once for a reward, not at each further try.
+    Published once for a reward; not published again at each further try.
     """
 
     event_name = "wallet.reward.pending"

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, inspect, pool, text
 import plugins
 from core.actor import Actor
 from core.db import migrate
+from core.db.branch import DatabaseUnfit
 from core.platform import Platform
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -242,7 +243,7 @@ def test_a_database_of_a_newer_core_is_refused_and_left_alone(workshop: Any) -> 
     with platform.unit_of_work() as session:
         session.execute(text("UPDATE alembic_version SET version_num = 'core_9999' WHERE version_num LIKE 'core%'"))
     before = revisions(workshop.url)
-    with pytest.raises(RuntimeError, match="newer than this Guildhall: it is at core_9999"):
+    with pytest.raises(DatabaseUnfit, match="newer than this Guildhall: it is at core_9999"):
         platform.upgrade()
     assert revisions(workshop.url) == before
 

@@ -77,7 +77,7 @@ def test_types_and_milestones_are_listed(page: Any) -> None:
     assert "/admin/contributions/type/add" in page("/admin/contributions/type/list/")
 
 
-@pytest.mark.parametrize("name", ["month", "days", "top"])
+@pytest.mark.parametrize("name", ["recent", "days", "top"])
 def test_widgets_show_with_and_without_contributions(page: Any, platform: Platform, system: Actor, name: str) -> None:
     empty = page(f"/admin/widgets/contributions/{name}")
     assert "could not" not in empty
