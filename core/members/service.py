@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 from zoneinfo import available_timezones
 
@@ -29,7 +30,6 @@ from core.members.models import Credential, Identity, Member, TierChange
 
 PASSWORD_LENGTH = (10, 200)
 _hasher = PasswordHasher()  # Argon2id with the library's recommended cost
-_NOBODY = _hasher.hash("nobody has this password")
 user_table = table("ab_user", *(column(c) for c in ("id", "first_name", "last_name", "username", "email", "active")))
 
 
@@ -118,7 +118,7 @@ def authenticate(session: Session, *, email: str, password: str) -> Member:
     query = select(Member, Credential).join(Credential).where(func.lower(Member.email) == email.strip().lower())
     found = session.execute(query).tuples().first()
     try:
-        _hasher.verify(found[1].password_hash if found else _NOBODY, password)
+        _hasher.verify(found[1].password_hash if found else _nobody(), password)
     except (VerificationError, InvalidHashError):
         raise SignInRefused() from None
     if found is None:
@@ -176,6 +176,12 @@ def _identities(session: Session, kind: str, subjects: Iterable[str]) -> dict[st
     wanted = [(kind, subject) for subject in subjects]
     query = select(Identity.subject, Identity.member_id)
     return dict(session.execute(query.where(tuple_(Identity.kind, Identity.subject).in_(wanted))).tuples().all())
+
+
+@cache
+def _nobody() -> str:
+    """A hash to compare with where there is no account, so that its lack takes as long."""
+    return _hasher.hash("nobody has this password")
 
 
 def _plausible(email: str) -> bool:

@@ -37,7 +37,7 @@ class BatchAwarded(Event):
 
 
 class BadgeRevoked(Event):
-    """An admin took a badge from a member. Never published by the evaluator: it takes nothing away."""
+    """An admin took a badge from a member. Not published by the evaluator, which takes nothing away."""
 
     event_name = "badges.badge.revoked"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def badge_criteria(session: Session) -> list[type[Leaf]]:
     """Kinds of criteria that a badge can be made of. *Isolated.*
 
-    Called when the badges are compiled, and not called for each event; answer the same classes every time. Badges that use
-    a kind whose plugin is off are not awarded until it is back.
+    Called when the badges are compiled, and not called for each event; answer the same classes every time. Badges
+    that use a kind whose plugin is off are not awarded until it is back.
     """
     raise NotImplementedError
