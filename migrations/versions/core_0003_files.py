@@ -1,0 +1,17 @@
+"""Files and keys."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "core_0003"
+down_revision = "core_0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
