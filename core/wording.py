@@ -1,0 +1,23 @@
+"""Labels that follow from names: of columns, states and settings. Extraction and pages ask here, so that they agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from core.resource import Resource
+
+
+def words(value: object) -> str:
+    """A state or another value of a fixed list, as it is shown, in English: ``failed_load`` is ``Failed load``."""
+    return str(value).replace("_", " ").replace("-", " ").capitalize()
+
+
+def column_label(resource: Resource, key: str) -> str:
+    """A column's label, in English."""
+    return resource.labels.get(key) or key.removesuffix("_id").replace("_", " ").capitalize()
+
+
+def field_label(name: str, title: str | None = None) -> str:
+    """A setting's label, in English."""
+    return title or name.replace("_", " ").capitalize()
