@@ -20,8 +20,8 @@ def create_app(platform: Platform) -> Flask:
 
     from core.admin import account, health, locale, shell, site
     from core.fab import wall
-    from core.gateway import errors, headers, request
-    from core.rest import openapi
+    from core.gateway import bodies, cors, errors, headers, request
+    from core.rest import jwks, openapi
 
     config = platform.config
     app = Flask("guildhall", static_folder=str(shell.STATIC), static_url_path="/static")
@@ -33,7 +33,7 @@ def create_app(platform: Platform) -> Flask:
         SESSION_COOKIE_SAMESITE="Lax",
         WTF_CSRF_SSL_STRICT=False,
         WTF_CSRF_TIME_LIMIT=None,
-        MAX_CONTENT_LENGTH=10 * 1024 * 1024,
+        MAX_CONTENT_LENGTH=bodies.LARGEST,
         SEND_FILE_MAX_AGE_DEFAULT=31536000,
         COMPRESS_MIMETYPES=COMPRESSED,
         COMPRESS_ALGORITHM=["br", "gzip"],
@@ -47,6 +47,7 @@ def create_app(platform: Platform) -> Flask:
     request.install(app, platform)
     errors.install(app)
     headers.install(app, config)
+    cors.install(app)
     shell.install(app, platform)
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = ";".join(str(folder) for folder in locale.folders(platform))
     with app.app_context():
@@ -54,6 +55,7 @@ def create_app(platform: Platform) -> Flask:
     locale.install(app, platform)
     openapi.install(app, platform)
     app.register_blueprint(account.blueprint)
+    app.register_blueprint(jwks.blueprint)
     site.install(app, platform)
     request.commit_with_views(app)
     return app

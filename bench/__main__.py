@@ -29,11 +29,16 @@ def main(names: list[str]) -> None:
     began = time.perf_counter()
     figures: list[Figure] = []
     notes: list[str] = []
+    failed: list[str] = []
     with cluster() as made:
         for name in names or SUBJECTS:
             started = time.perf_counter()
             console.print(f"{name} … ", end="")
-            figures += _measured(made, name, notes)
+            try:
+                figures += _measured(made, name, notes)
+            except Exception as problem:
+                failed.append(name)
+                notes.append(f"{name}: failed: {str(problem)[-2000:]}")
             console.print(f"{time.perf_counter() - started:.0f} s")
     console.print(table(figures))
     for note in notes:
@@ -46,6 +51,8 @@ def main(names: list[str]) -> None:
     )
     write(RESULT, figures)
     console.print(f"Written to {RESULT.relative_to(Path.cwd()) if RESULT.is_relative_to(Path.cwd()) else RESULT}.")
+    if failed:
+        raise SystemExit(f"Failed: {', '.join(failed)}; see the notes.")
 
 
 def _measured(made: Cluster, name: str, notes: list[str]) -> list[Figure]:

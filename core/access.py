@@ -7,13 +7,19 @@ A permission is called ``plugin:resource:action`` everywhere; in the role tables
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from flask_babel import gettext
 from sqlalchemy import Select, bindparam, column, insert, select, table
 from sqlalchemy.orm import Session
 
+from core import lifecycle
+from core.actor import bundle_of
 from core.db import locks
+from core.errors import NotFound
+from core.i18n import _
 
 ROLES = ("User", "Moderator", "Admin", "Service")
 
@@ -23,6 +29,8 @@ permission_view_role = table("ab_permission_view_role", column("id"), column("pe
 permission_view = table("ab_permission_view", column("id"), column("permission_id"), column("view_menu_id"))
 permission = table("ab_permission", column("id"), column("name"))
 view_menu = table("ab_view_menu", column("id"), column("name"))
+member = table("core_member", column("id"), column("user_id"), column("status"))
+OWN = ("list", "show")  # what owners may do with their own records without a permission
 
 
 def fab_name(name: str) -> tuple[str, str]:
@@ -38,11 +46,7 @@ def permission_name(fab_permission: str, view: str) -> str:
 
 def bundles(permissions: Iterable[str]) -> list[str]:
     """The two-part bundles of tokens: ``wallet:read`` where any reading is allowed, ``wallet:write`` where more is."""
-    found = set()
-    for name in permissions:
-        plugin, _, action = name.split(":")
-        found.add(f"{plugin}:{'read' if action in ('list', 'show') else 'write'}")
-    return sorted(found)
+    return sorted({bundle_of(name) for name in permissions})
 
 
 def role_grants(patterns: Iterable[str], known: Mapping[str, Any]) -> set[str]:
@@ -54,6 +58,19 @@ def role_grants(patterns: Iterable[str], known: Mapping[str, Any]) -> set[str]:
             if all(want in ("*", part) for want, part in zip(wanted, name.split(":"), strict=True)):
                 granted.add(name)
     return granted
+
+
+def within(permissions: Iterable[str], scopes: Iterable[str]) -> frozenset[str]:
+    """Those of ``permissions`` that a scope names: in full, with ``*`` for a part, or by its two-part bundle."""
+    named = {scope for scope in scopes if "*" not in scope}
+    patterns = [scope.split(":") for scope in scopes if "*" in scope]
+    return frozenset(
+        name
+        for name in permissions
+        if name in named
+        or bundle_of(name) in named
+        or any(all(w in ("*", p) for w, p in zip(wanted, name.split(":"), strict=False)) for wanted in patterns)
+    )
 
 
 _GRANTED: Select[Any] = (
@@ -76,6 +93,11 @@ def permissions_of(session: Session, user_id: int) -> frozenset[str]:
 def roles_of(session: Session, user_id: int) -> tuple[str, ...]:
     query = select(role.c.name).join(user_role, user_role.c.role_id == role.c.id)
     return tuple(session.scalars(query.where(user_role.c.user_id == user_id).order_by(role.c.name)))
+
+
+def role_names(session: Session) -> set[str]:
+    """Every role there is."""
+    return set(session.scalars(select(role.c.name)))
 
 
 def assign(session: Session, user_id: int, names: Iterable[str]) -> None:
@@ -142,6 +164,98 @@ def _insert(session: Session, into: Any, rows: list[dict[str, Any]]) -> None:
 
 def member_permissions(session: Session, member_id: UUID) -> frozenset[str]:
     """Every permission of a member; none without an account."""
-    member = table("core_member", column("id"), column("user_id"))
     user_id = session.scalar(select(member.c.user_id).where(member.c.id == member_id))
     return permissions_of(session, user_id) if user_id else frozenset()
+
+
+def grants(session: Session) -> dict[str, frozenset[str]]:
+    """What each role grants, by its name; a role that grants nothing is there too."""
+    query = (
+        select(role.c.name, permission.c.name, view_menu.c.name)
+        .select_from(role)
+        .outerjoin(permission_view_role, permission_view_role.c.role_id == role.c.id)
+        .outerjoin(permission_view, permission_view.c.id == permission_view_role.c.permission_view_id)
+        .outerjoin(permission, permission.c.id == permission_view.c.permission_id)
+        .outerjoin(view_menu, view_menu.c.id == permission_view.c.view_menu_id)
+    )
+    held: dict[str, set[str]] = {}
+    for name, fab_permission, view in session.execute(query):
+        held.setdefault(name, set())
+        if fab_permission:
+            held[name].add(permission_name(fab_permission, view))
+    return {name: frozenset(names) for name, names in held.items()}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Whether a member may do something, and why: ``reason`` is one of
+
+    - ``granted``: by ``roles``, which the member has;
+    - ``own``: only with records that belong to the member;
+    - ``disabled``: the plugin is off, whatever the roles grant;
+    - ``inactive``: the member is suspended or closed;
+    - ``no_account``: the member has no account, and so no roles;
+    - ``missing``: no role of the member grants it; ``roles`` are those that would;
+    - ``unknown``: no plugin declares such a permission.
+    """
+
+    permission: str
+    allowed: bool
+    reason: str
+    roles: tuple[str, ...] = ()
+
+
+def explain(session: Session, member_id: UUID, name: str) -> Explanation:
+    """Why a member may do what ``name`` stands for, or may not. Raises NotFound for an unknown member."""
+    return explain_each(session, member_id, [name])[0]
+
+
+def explain_each(session: Session, member_id: UUID, names: Iterable[str] | None = None) -> list[Explanation]:
+    """``explain`` for every permission there is, or for these, in two queries. Raises NotFound."""
+    registry = session.info["registry"]
+    found = session.execute(select(member.c.user_id, member.c.status).where(member.c.id == member_id)).first()
+    if found is None:
+        raise NotFound()
+    has = set(roles_of(session, found.user_id)) if found.user_id else set()
+    by_role, off = grants(session), lifecycle.disabled(session)
+    owned = {
+        bound.permission(action)
+        for bound in registry.resources.values()
+        if bound.resource.owner
+        for action in OWN
+        if action in bound.resource.actions
+    }
+
+    def one(name: str) -> Explanation:
+        granting = tuple(sorted(role for role, held in by_role.items() if name in held))
+        mine = tuple(role for role in granting if role in has)
+        if name not in registry.permissions:
+            return Explanation(name, False, "unknown")
+        if name.split(":")[0] in off:
+            return Explanation(name, False, "disabled", mine)
+        if found.status != "active":
+            return Explanation(name, False, "inactive", mine)
+        if mine:
+            return Explanation(name, True, "granted", mine)
+        if found.user_id is None:
+            return Explanation(name, False, "no_account", granting)
+        return Explanation(name, name in owned, "own" if name in owned else "missing", granting)
+
+    return [one(name) for name in (sorted(registry.permissions) if names is None else names)]
+
+
+REASONS = {
+    "granted": _("By the role {roles}."),
+    "own": _("Only for their own records."),
+    "disabled": _("The plugin is off."),
+    "inactive": _("The member is not active."),
+    "no_account": _("The member has no account."),
+    "missing": _("None of the member's roles grants it."),
+    "unknown": _("There is no such permission."),
+}
+
+
+def sentence(why: Explanation) -> str:
+    """The reason in the reader's language."""
+    text: str = gettext(REASONS[why.reason])
+    return text.format(roles=", ".join(why.roles))

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from core.errors import PermissionMissing, Unauthenticated
+from core.clock import now
+from core.errors import PermissionMissing, SessionRequired, StepUpRequired, Unauthenticated
 from core.ids import new_id
 
+STEP_UP_LIFETIME = timedelta(minutes=10)
 Kind = Literal["member", "service", "system", "anonymous"]
+
+
+def bundle_of(permission: str) -> str:
+    """The two-part bundle of a permission: ``wallet:read`` for listing and showing, ``wallet:write`` for the rest."""
+    plugin, _, action = permission.split(":")
+    return f"{plugin}:{'read' if action in ('list', 'show') else 'write'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +27,9 @@ class Actor:
 
     ``permissions`` are full names such as ``wallet:transfer:create``; the system may do everything.
     ``correlation_id`` follows one cause through every stage, ``causation_id`` is the event that led here.
+    ``stepped_up_at`` is when the holder of the session last proved who they are, by all factors they have;
+    ``two_factor`` is whether they have a second one. ``bulk`` marks an import or another job: the deliveries it
+    causes wait behind those that a person causes.
     """
 
     kind: Kind
@@ -30,13 +42,16 @@ class Actor:
     impersonator: UUID | None = None
     ip: str | None = None
     request_id: str | None = None
+    stepped_up_at: datetime | None = None
+    two_factor: bool = False
     correlation_id: UUID = field(default_factory=new_id)
     causation_id: UUID | None = None
+    bulk: bool = False
 
     @classmethod
-    def system(cls, name: str = "system") -> Actor:
+    def system(cls, name: str = "system", *, bulk: bool = False) -> Actor:
         """The platform itself, acting for nobody: the scheduler, a seed, a command."""
-        return cls(kind="system", name=name)
+        return cls(kind="system", name=name, bulk=bulk)
 
     def can(self, permission: str) -> bool:
         """Whether this actor holds ``permission``."""
@@ -49,6 +64,25 @@ class Actor:
         if self.kind == "anonymous":
             raise Unauthenticated()
         raise PermissionMissing(permission=permission)
+
+    def require_session(self, *, or_bundle: str = "") -> None:
+        """Raise Unauthenticated (nobody signed in) or SessionRequired (an API key) unless a person is signed in.
+
+        An API key passes with a permission of the two-part ``or_bundle``, such as ``wallet:read``.
+        """
+        if self.member_id is None:
+            raise Unauthenticated()
+        if self.session_id is None and or_bundle not in {bundle_of(name) for name in self.permissions}:
+            raise SessionRequired()
+
+    def require_step_up(self) -> None:
+        """Raise StepUpRequired unless the holder of the session gave password and code in the last ten minutes.
+
+        The system passes; an API key never does.
+        """
+        if self.kind == "system" or (self.stepped_up_at and now() - self.stepped_up_at <= STEP_UP_LIFETIME):
+            return
+        raise StepUpRequired()
 
     def caused_by(self, event_id: UUID, correlation_id: UUID) -> Actor:
         """This actor going on because of an event."""

@@ -14,7 +14,7 @@ from rich.table import Table
 from sqlalchemy.exc import OperationalError
 
 from config import Config, ConfigError
-from core import logs
+from core import logs, translations
 from core.actor import Actor
 from core.db.branch import DatabaseUnfit
 from core.errors import DomainError
@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     from core.platform import Platform
 
 console = Console()
-OWN = {"run", "web", "worker", "scheduler"}  # these are started with the engines' addresses, or start them
+OWN = {
+    "run",
+    "web",
+    "worker",
+    "scheduler",
+    "translations",
+}  # these are started with the engines' addresses, or start them
 
 
 class Guildhall(click.Group):
@@ -156,8 +162,11 @@ def scheduler(config: Config) -> None:
 def _connected(config: Config) -> Platform:
     if config.database_url is None:
         raise click.ClickException("Set GUILDHALL_DATABASE_URL, or use `guildhall run`, which brings its own engines.")
+    from core.observability import metrics, traces
     from core.platform import Platform
 
+    metrics.serve(config.metrics_port, config.host)
+    traces.setup(config.otlp_endpoint, process=click.get_current_context().info_name or "")
     return Platform(config, config.database_url, config.redis_url)
 
 
@@ -232,46 +241,21 @@ plugin_group.add_command(_toggle(True))
 plugin_group.add_command(_toggle(False))
 
 
-@main.group("events")
-def events_group() -> None:
-    """The event bus."""
-
-
-@events_group.command("lag")
+@plugin_group.command("purge")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def events_lag(platform: Platform) -> None:
-    """Pending, dead and done deliveries of each subscriber, and how old the oldest due one is."""
-    from core.events.replay import lag
+def plugin_purge(platform: Platform, name: str, yes: bool) -> None:
+    """Delete a disabled plugin's tables and all that is kept of it. Nothing brings them back but a backup."""
+    from core.purge import purge
 
-    with platform.unit_of_work() as session:
-        rows = lag(session)
-    table = Table("subscriber", "pending", "retrying", "dead", "done", "lag (s)")
-    for row in rows:
-        names = ("pending", "retrying", "dead", "done")
-        table.add_row(row["subscriber"], *(str(row[name]) for name in names), f"{float(row['lag']):.1f}")
-    console.print(table)
+    if not yes:
+        click.confirm(f"Delete every table of {name} with all that is in them?", abort=True)
+    purge(platform, Actor.system("command line"), name)
+    console.print(f"{name} is purged. Take it out before the next start, or its tables are made anew, empty.")
 
 
-@events_group.command("replay")
-@click.option("--subscriber", default="", help="Only this subscriber's dead letters.")
-@click.pass_obj
-def events_replay(platform: Platform, subscriber: str) -> None:
-    """Deliver every dead letter again."""
-    from core.events.replay import replay_dead
-
-    actor = Actor.system("command line")
-    with platform.unit_of_work(actor) as session:
-        count = replay_dead(session, actor, subscriber)
-    console.print(f"{count} deliveries are on their way again.")
-
-
-@events_group.command("drain")
-@click.pass_obj
-def events_drain(platform: Platform) -> None:
-    """Deliver what is due here and now, without a worker."""
-    from core.events.deliver import Deliverer
-
-    console.print(f"{Deliverer(platform.database).drain(seconds=3600)} deliveries made.")
+main.add_command(translations.group)
 
 
 @main.group("audit")
@@ -280,21 +264,51 @@ def audit_group() -> None:
 
 
 @audit_group.command("verify")
+@click.option("--checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True)
 @click.pass_obj
-def audit_verify(platform: Platform) -> None:
-    """Recompute every digest and link; exit 1 when something was changed or removed."""
-    from core.audit.seal import seal, verify
+def audit_verify(platform: Platform, checkpoint: tuple[Path, ...]) -> None:
+    """Recompute every digest and link; exit 1 when something was changed or removed.
+
+    With --checkpoint FILE, also find that the newest links were removed since the file was written.
+    """
+    from core.audit.checkpoint import check
+    from core.audit.seal import verify
+
+    _seal_all(platform)
+    with platform.unit_of_work() as session:
+        verdict = verify(session)
+        noted = [path.read_text("utf-8", "replace") for path in checkpoint]
+        problems = [
+            *verdict.problems,
+            *(one for text in noted for one in check(session, platform.config.secret_key, text)),
+        ]
+    console.print(f"{verdict.sealed} rows sealed, {verdict.unsealed} not yet.")
+    for problem in problems:
+        console.print(f"[red]{problem}[/]")
+    console.print("[red]The trail is broken.[/]" if problems else "[green]The trail holds.[/]")
+    raise SystemExit(bool(problems))
+
+
+@audit_group.command("checkpoint")
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.pass_obj
+def audit_checkpoint(platform: Platform, file: Path) -> None:
+    """Write a signed note of how far the chain is to FILE; keep it on another machine."""
+    from core.audit.checkpoint import make
+
+    _seal_all(platform)
+    with platform.unit_of_work() as session:
+        note = make(session, platform.config.secret_key)
+    file.write_text(note)
+    console.print(f"The checkpoint is in {file}.", highlight=False)
+
+
+def _seal_all(platform: Platform) -> None:
+    from core.audit.seal import seal
 
     with platform.unit_of_work() as session:
         while seal(session):
             pass
-    with platform.unit_of_work() as session:
-        verdict = verify(session)
-    console.print(f"{verdict.sealed} rows sealed, {verdict.unsealed} not yet.")
-    for problem in verdict.problems:
-        console.print(f"[red]{problem}[/]")
-    console.print("[red]The trail is broken.[/]" if verdict.problems else "[green]The trail holds.[/]")
-    raise SystemExit(bool(verdict.problems))
 
 
 @main.group("admin")
@@ -338,9 +352,9 @@ def openapi(platform: Platform, output: Path | None) -> None:
     """Write the OpenAPI document of every enabled plugin."""
     import json
 
-    from app import create_app
+    from core.runtime.web import application
 
-    client = create_app(platform).test_client()
+    client = application(platform).test_client()
     text = json.dumps(client.get("/api/v1/openapi.json").get_json(), indent=2)
     if output:
         output.write_text(text + os.linesep)

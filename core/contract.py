@@ -13,12 +13,15 @@ from typing import Any
 
 from core.events.event import Subscriber
 from core.jobs.job import Job, Schedule
-from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Widget
+from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Upload, Widget
 from core.registry import Registry
 from core.resource import Resource
 
 VERSION = 1
-DECLARATIONS = (Plugin, Resource, Subscriber, Job, Schedule, Permission, Role, MenuItem, Widget, HealthCheck, Gauge)
+DECLARATIONS = (
+    *(Plugin, Resource, Subscriber, Job, Schedule, Permission, Role),
+    *(MenuItem, Widget, HealthCheck, Gauge, Upload),
+)
 BULLET = re.compile(r"^- ((?:``\w+``(?:, )?)+): ")
 
 

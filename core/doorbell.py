@@ -54,9 +54,11 @@ class Doorbell:
             log.warning("doorbell did not reset", error=str(problem))
 
 
-def make_workers(database: Database, bell: Doorbell, threads: int) -> list[dramatiq.Worker]:
+def make_workers(
+    database: Database, bell: Doorbell, threads: int, deliverer: Deliverer | None = None
+) -> list[dramatiq.Worker]:
     """The two generic actors, each on threads of its own, so that a long job never delays a delivery."""
-    deliverer = Deliverer(database)
+    deliverer = deliverer or Deliverer(database)
 
     def deliver() -> None:
         bell.answered("deliver")

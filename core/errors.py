@@ -17,10 +17,18 @@ from core.i18n import _
 
 
 class DomainError(Exception):
-    """A refusal with a stable ``code``, an HTTP ``status`` and ``params`` that fill the ``sentence``."""
+    """A refusal with a stable ``code``, an HTTP ``status`` and ``params`` that fill the ``sentence``.
+
+    A refusal undoes what the request wrote. With ``keeps`` it is committed although the answer is a refusal: for a
+    failed attempt that must be counted. The gateway and the Idempotency-Key do it; raise such an error outside of
+    any savepoint of your own, and write nothing before it that must not stay. ``page`` is where a person in a browser
+    is sent to put it right.
+    """
 
     code: ClassVar[str] = "ERROR"
     status: ClassVar[int] = 400
+    keeps: ClassVar[bool] = False
+    page: ClassVar[str] = ""
     sentence: ClassVar[str] = _("The request could not be carried out.")
 
     def __init__(self, details: Any = None, **params: Any) -> None:
@@ -91,3 +99,26 @@ class Unauthenticated(Forbidden):
 class PermissionMissing(Forbidden):
     code = "PERMISSION_MISSING"
     sentence = _("This needs the permission {permission}.")
+
+
+class StepUpRequired(Forbidden):
+    """The act takes a fresh proof of who acts; see ``Actor.require_step_up``."""
+
+    code = "STEP_UP_REQUIRED"
+    page = "/confirm"
+    sentence = _("Confirm with your password that it is you, then try again.")
+
+
+class TwoFactorRequired(Forbidden):
+    """An admin without a second factor, while the settings ask admins for one."""
+
+    code = "TWO_FACTOR_REQUIRED"
+    page = "/profile/two-factor"
+    sentence = _("Admins sign in with a second factor here. Set it up on your profile first.")
+
+
+class SessionRequired(Forbidden):
+    """An API key asked for what belongs to a signed-in person."""
+
+    code = "SESSION_REQUIRED"
+    sentence = _("An API key cannot do this. It takes a person who has signed in.")

@@ -1,16 +1,36 @@
-"""Structured logs: JSON lines on standard error, or plain text on a terminal. Secrets are masked by name."""
+"""Structured logs: JSON lines on standard error, or plain text on a terminal.
+
+Secrets are masked by the name of what holds them, at any depth, and by their form in any text: passwords in URLs,
+bearer tokens, JWTs. What people wrote (prompts, bodies) is cut to 50 characters, whatever is long to 2,000.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import structlog
 
-SECRET = re.compile(r"password|secret|token|authorization|cookie|api_key|private", re.IGNORECASE)
-URL_PASSWORD = re.compile(r"(://[^:/@\s]+:)[^@\s]+@")
+SECRET = re.compile(
+    r"passw|passphrase|secret|token|authorization|cookie|api[-_]?key|private|credential|signature|csrf|recovery|otp\b",
+    re.IGNORECASE,
+)
+WRITTEN = re.compile(r"prompt|completion|message_body|\b(body|content|text|query|input)\b", re.IGNORECASE)
+PATTERNS = (
+    (re.compile(r"(://[^:/@\s]*:)[^@\s]+@"), r"\1•••@"),
+    (re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]+", re.IGNORECASE), r"\1 •••"),
+    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "•••"),
+    (
+        re.compile(r"\b((?:\w*(?:password|secret|token|api_key))[\"']?\s*[=:]\s*[\"']?)[^\s\"',&;}]+", re.IGNORECASE),
+        r"\1•••",
+    ),
+)
+MASK = "•••"
+SHORT, LONG, DEEP = 50, 2000, 6
 
 
 def configure(level: str = "INFO", *, process: str = "") -> None:
@@ -34,6 +54,7 @@ def configure(level: str = "INFO", *, process: str = "") -> None:
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             structlog.processors.format_exc_info,
+            _mask_traceback,
             last,
         ],
     )
@@ -47,10 +68,52 @@ def configure(level: str = "INFO", *, process: str = "") -> None:
 
 
 def mask(_logger: Any, _name: str, event: Any) -> Any:
-    """Hide values whose name says that they are secret, and passwords in URLs."""
+    """Hide what is secret and cut what is long, before anything is written."""
     for key, value in event.items():
-        if SECRET.search(key):
-            event[key] = "•••"
-        elif isinstance(value, str) and "://" in value:
-            event[key] = URL_PASSWORD.sub(r"\1•••@", value)
+        event[key] = _masked(key, value, 0)
     return event
+
+
+def scrub(text: str) -> str:
+    """``text`` without the secrets that can be told by their form."""
+    for pattern, shown in PATTERNS:
+        text = pattern.sub(shown, text)
+    return text
+
+
+def _masked(key: str, value: Any, depth: int) -> Any:
+    if SECRET.search(key) and value is not None and not isinstance(value, bool):
+        return MASK
+    if isinstance(value, str):
+        return _cut(scrub(value), SHORT if WRITTEN.search(key) else LONG)
+    if depth >= DEEP:
+        return MASK
+    if isinstance(value, Mapping):
+        return {str(name): _masked(str(name), item, depth + 1) for name, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)) and key != "positional_args":
+        return [_masked(key, item, depth + 1) for item in value]
+    return value
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "…"
+
+
+def _mask_traceback(_logger: Any, _name: str, event: Any) -> Any:
+    """Tracebacks name values too; they are written after ``mask`` has run."""
+    if isinstance(event.get("exception"), str):
+        event["exception"] = scrub(event["exception"])
+    return event
+
+
+def address(ip: str | None, kept: str) -> str | None:
+    """``ip`` as the setting ``log_addresses`` wants it: full, truncated to its /24 or /48, or not at all."""
+    if ip is None or kept == "none":
+        return None
+    if kept == "full":
+        return ip
+    try:
+        parsed = ip_address(ip)
+    except ValueError:
+        return None
+    return str(ip_network((parsed, 24 if parsed.version == 4 else 48), strict=False).network_address)

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from core import hookspecs, queries
+from core.crypto.commands import keys
+from core.crypto.rotate import reseal
+from core.events.commands import events
+from core.events.replay import REPLAY_JOB, run_replay
+from core.events.retention import SWEEP_JOB, run_sweep
+from core.files.sweep import sweep
+from core.files.upload import DOCUMENTS, IMAGES, Upload
 from core.i18n import _
-from core.members.events import MemberRegistered
+from core.jobs.job import Job, Schedule
+from core.members.commands import rotate_signing
+from core.members.events import MemberRegistered, PasswordResetRequested, SignInFailed, VerificationRequested
 from core.members.models import Member
+from core.platform_settings import PlatformSettings
 from core.plugin import MenuItem, Permission, Plugin, Role, Widget
 from core.resource import Resource
+
+keys.add_command(rotate_signing)
 
 core = Plugin(
     "core",
@@ -15,6 +29,7 @@ core = Plugin(
     label=_("Platform"),
     description=_("Members, access, events, jobs, audit and settings."),
     icon="building-community",
+    settings=PlatformSettings,
     resources=[
         Resource(
             Member,
@@ -28,6 +43,7 @@ core = Plugin(
             filters=("status", "tier", "source", "joined_at"),
             order="-joined_at",
             hidden=("user_id",),
+            help={"locale": _("Such as fr; empty: the language the browser asks for.")},
             states={"status": {"active": "green", "suspended": "red", "closed": "gray"}},
             page="/admin/members/{id}",
         ),
@@ -36,8 +52,10 @@ core = Plugin(
         MenuItem(label=_("Dashboard"), url="/", icon="layout-dashboard", permission="core:dashboard:show", order=1),
         MenuItem(label=_("Events"), url="/admin/events", icon="activity", permission="core:event:list", order=60),
         MenuItem(label=_("Jobs"), url="/admin/jobs", icon="clock", permission="core:job:list", order=61),
+        MenuItem(label=_("Roles"), url="/admin/access", icon="shield", permission="core:role:list", order=59),
         MenuItem(label=_("Plugins"), url="/admin/plugins", icon="puzzle", permission="core:plugin:list", order=62),
         MenuItem(label=_("Audit trail"), url="/admin/audit", icon="history", permission="core:audit:list", order=63),
+        MenuItem(label=_("API keys"), url="/admin/api-keys", icon="key", permission="core:api_key:list", order=63),
         MenuItem(
             label=_("Settings"), url="/admin/settings", icon="settings", permission="core:settings:show", order=64
         ),
@@ -45,15 +63,24 @@ core = Plugin(
     permissions=[
         Permission("core:dashboard:show", _("See the dashboard")),
         Permission("core:member:create", _("Create members")),
+        Permission("core:role:list", _("See roles and what they grant")),
+        Permission("core:role:update", _("Create, change and delete roles")),
+        Permission("core:role:assign", _("Give roles to members and take them away")),
         Permission("core:event:list", _("See the event stream")),
         Permission("core:delivery:replay", _("Replay deliveries")),
+        Permission("core:subscriber:pause", _("Pause and resume subscribers")),
         Permission("core:job:list", _("See background jobs")),
         Permission("core:job:manage", _("Cancel and retry background jobs")),
         Permission("core:plugin:list", _("See the plugins and their states")),
         Permission("core:plugin:toggle", _("Turn plugins on and off")),
         Permission("core:audit:list", _("See the audit trail")),
+        Permission("core:audit:export", _("Export the audit trail")),
         Permission("core:settings:show", _("See settings")),
         Permission("core:settings:update", _("Change settings")),
+        Permission("core:file:show", _("See every member's files")),
+        Permission("core:api_key:list", _("See API keys")),
+        Permission("core:api_key:create", _("Make API keys")),
+        Permission("core:api_key:revoke", _("End API keys")),
         Permission("core:metrics:show", _("Read /metrics")),
     ],
     roles=[
@@ -71,7 +98,7 @@ core = Plugin(
         ),
         Role("Service", ("core:metrics:show",)),
     ],
-    events=[MemberRegistered],
+    events=[MemberRegistered, PasswordResetRequested, SignInFailed, VerificationRequested],
     widgets=[
         Widget(
             name="members",
@@ -91,5 +118,18 @@ core = Plugin(
             order=90,
         ),
     ],
+    schedules=[
+        Schedule(name="sweep_events", job=SWEEP_JOB, every=timedelta(hours=1)),
+        Schedule(name="sweep_files", job="sweep_files", every=timedelta(hours=1)),
+        Schedule(name="reseal", job="reseal", every=timedelta(days=1)),
+    ],
+    jobs=[
+        Job(name=REPLAY_JOB, label=_("Replay deliveries"), run=run_replay),
+        Job(name=SWEEP_JOB, label=_("Delete old events and deliveries"), run=run_sweep),
+        Job(name="sweep_files", label=_("Take away files that nobody needs"), run=sweep),
+        Job(name="reseal", label=_("Seal secrets under the current keys"), run=reseal),
+    ],
+    uploads=[Upload(name="attachment", label=_("Attachment"), allowed=IMAGES | DOCUMENTS)],
+    commands=[events, keys],
     hookspecs=hookspecs,
 )

@@ -14,9 +14,14 @@ from config import Config
 from core import access, generation
 from core.actor import Actor
 from core.clock import now
+from core.crypto.keyring import Keyring
+from core.crypto.wrapping import WrappingKeys
 from core.db.branch import Branch, Outcome
 from core.db.session import Database
 from core.doorbell import Doorbell
+from core.events import subscribers
+from core.files.storage import from_config
+from core.i18n import Catalogues
 from core.lifecycle import PluginRow, State
 from core.loader import load
 from core.manifest import core
@@ -29,12 +34,22 @@ class Platform:
     def __init__(self, config: Config, database_url: str, redis_url: str | None, extra: Iterable[Plugin] = ()) -> None:
         self.config = config
         self.registry, self.found = load(config, core, extra)
+        self.catalogues = Catalogues(one.folder for one in self.found if one.folder)
+        self.redis_url = redis_url
         self.bell = Doorbell(redis_url) if redis_url else None
+        self.keyring = Keyring(WrappingKeys.from_setting(config.encryption_keys), database_url)
         self.database = Database(
             database_url,
             pool_size=config.pool_size,
-            info={"registry": self.registry, "config": config},
+            info={
+                "registry": self.registry,
+                "config": config,
+                "keyring": self.keyring,
+                "files": from_config(config),
+                "catalogues": self.catalogues,
+            },
             doorbell=self.bell.ring_all if self.bell else None,
+            prepare=self.keyring.serve,
         )
 
     def unit_of_work(self, actor: Actor | None = None) -> AbstractContextManager[Session]:
@@ -92,4 +107,5 @@ class Platform:
                 row = {"name": plugin.name, "version": plugin.version, "seen_at": now(), "reason": reason}
                 statement = insert(PluginRow).values(row)
                 session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
+            subscribers.keep(session)
             generation.advance(session)

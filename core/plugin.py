@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.actor import Actor
 from core.events.event import Event, Subscriber
+from core.files.upload import Upload
 from core.jobs.job import Job, Schedule
 from core.resource import Resource
 from core.settings import Settings
@@ -77,12 +78,16 @@ class HealthCheck:
 
 @dataclass(frozen=True, kw_only=True)
 class Gauge:
-    """A figure of ``/metrics``: ``read(session)`` returns the value, or a mapping of label value to value."""
+    """A figure of ``/metrics``: ``read(session)`` returns the value, or a mapping of label value to value.
+
+    With several ``labels`` the keys are tuples. Label values must be few and declared: states, codes, kinds; never
+    ids or what people type. Read at every scrape: keep it cheap. Not read while the plugin is disabled.
+    """
 
     name: str
     help: str
-    read: Callable[[Session], float | Mapping[str, float]]
-    label: str | None = None
+    read: Callable[[Session], float | Mapping[str, float] | Mapping[tuple[str, ...], float]]
+    labels: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,7 @@ class Plugin:
     - ``schedules``: when jobs are started by themselves. Their turns are skipped while it is disabled.
     - ``rest``: its ``RestBlueprint``. Answers 404 while it is disabled, and is left out of the API description.
     - ``pages``: its ``PageBlueprint``. Answers 404 while it is disabled.
+    - ``uploads``: what members may send files for. Refused while it is disabled.
     - ``menu``: further entries of the sidebar; resources that can be listed have theirs already.
     - ``widgets``: cards of the dashboard.
     - ``commands``: groups of the command line; there also while it is disabled.
@@ -133,6 +139,7 @@ class Plugin:
     schedules: Sequence[Schedule] = ()
     rest: Blueprint | None = None
     pages: Blueprint | None = None
+    uploads: Sequence[Upload] = ()
     menu: Sequence[MenuItem] = ()
     widgets: Sequence[Widget] = ()
     commands: Sequence[click.Command] = ()
@@ -164,5 +171,6 @@ __all__ = [
     "Role",
     "Schedule",
     "Subscriber",
+    "Upload",
     "Widget",
 ]

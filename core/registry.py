@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from core.access import role_grants
 from core.db.base import RESERVED_COLUMNS, metadata, owner_of
 from core.events.event import Event, Subscriber
+from core.files.upload import TYPES, Upload
 from core.generation import Cache
 from core.jobs.job import Job, Schedule
 from core.plugin import Permission, Plugin
@@ -43,6 +44,7 @@ class Registry:
     events: dict[str, type[Event]] = field(default_factory=dict)
     subscribers: dict[str, Subscriber] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
+    uploads: dict[str, Upload] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     audited: dict[type, str] = field(default_factory=dict)
     locked_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -75,6 +77,8 @@ class Registry:
             self._by_event.setdefault(subscriber.event_name, []).append(key)
         for job in plugin.jobs:
             self.jobs[f"{plugin.name}.{job.name}"] = job
+        for upload in plugin.uploads:
+            self.uploads[f"{plugin.name}.{upload.name}"] = upload
         for schedule in plugin.schedules:
             self.schedules[f"{plugin.name}.{schedule.name}"] = schedule
         if plugin.settings:
@@ -161,6 +165,10 @@ class Registry:
             except ValidationError as problem:
                 for error in problem.errors():
                     yield f"the setting {'.'.join(map(str, error['loc']))} cannot be used: {error['msg']}"
+        for upload in plugin.uploads:
+            if not upload.allowed or upload.allowed - TYPES:
+                wrong = ", ".join(sorted(upload.allowed - TYPES)) or "nothing"
+                yield f"the upload {upload.name} allows {wrong}, which is no media type that can be taken"
         for schedule in plugin.schedules:
             if schedule.job not in {job.name for job in plugin.jobs}:
                 yield f"the schedule {schedule.name} runs the unknown job {schedule.job}"

@@ -13,12 +13,12 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, inspect
+from sqlalchemy import BigInteger, ColumnElement, and_, inspect, select
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
 from core.db.base import Model
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, Forbidden, NotFound
 from core.events.event import Event
 from core.events.publish import publish
 from core.i18n import _
@@ -61,6 +61,9 @@ class Resource:
     - ``order``: column the list is sorted by, newest first with a leading ``-``; must be indexed for large tables.
     - ``owner``: column naming the member a record belongs to: it is filled in on creation, and members without
       ``<plugin>:<name>:list`` see their own records.
+    - ``visible``: ``visible(actor)`` returns the condition on rows that this actor may know of, or None for all. It
+      holds beside permissions and ``owner``, in pages and REST, for reading, changing and deleting alike; and no record
+      may be created or changed so that its author could not know of it. The system sees all.
     - ``labels``, ``help``: a column's label and help text, by its name.
     - ``states``: colour word (green, blue, yellow, red, gray, purple) by value of an enumerated column.
     - ``hidden``: columns that no page and no answer shows.
@@ -86,6 +89,7 @@ class Resource:
     filters: Sequence[str] = ()
     order: str = "-id"
     owner: str | None = None
+    visible: Callable[[Actor], ColumnElement[bool] | None] | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     help: Mapping[str, str] = field(default_factory=dict)
     states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -182,26 +186,46 @@ class BoundResource:
             raise NotFound()
         return typed
 
-    def visible(self, actor: Actor) -> ColumnElement[bool] | None:
-        """The row filter for lists: None for all rows. Raises PermissionMissing where not even one's own exist."""
-        if actor.can(self.permission("list")):
-            return None
-        if self.resource.owner is None or actor.member_id is None:
-            actor.require(self.permission("list"))
-        column: ColumnElement[Any] = getattr(self.resource.model, self.resource.owner or "")
-        return column == actor.member_id
+    def visible(self, actor: Actor, action: str = "list") -> ColumnElement[bool] | None:
+        """The rows on which ``actor`` may carry out ``action``, as a condition; None for all.
 
-    def get(self, session: Session, actor: Actor, key: Any, action: str = "show") -> Any:
-        """The record ``key``, which may be text. Raises NotFound also for one this actor may not know of."""
-        own = action == "show" and self.resource.owner is not None and actor.member_id is not None
-        if not own:
+        Every way to a record asks here. Raises PermissionMissing where not even one's own may be reached.
+        """
+        declared = self._declared(actor)
+        if actor.can(self.permission(action)):
+            return declared
+        if action not in READ or self.resource.owner is None or actor.member_id is None:
             actor.require(self.permission(action))
-        record = session.get(self.resource.model, self.parse_key(key))
+        column: ColumnElement[Any] = getattr(self.resource.model, self.resource.owner or "")
+        own: ColumnElement[bool] = column == actor.member_id
+        return own if declared is None else and_(own, declared)
+
+    def _declared(self, actor: Actor) -> ColumnElement[bool] | None:
+        if self.resource.visible is None or actor.kind == "system":
+            return None
+        return self.resource.visible(actor)
+
+    def get(self, session: Session, actor: Actor, key: Any, action: str = "show", options: Sequence[Any] = ()) -> Any:
+        """The record ``key``, which may be text. Raises NotFound also for one this actor may not know of."""
+        condition = self.visible(actor, action)
+        query = select(self.resource.model).where(self._is(self.parse_key(key))).options(*options)
+        record = session.scalar(query if condition is None else query.where(condition))
         if record is None:
             raise NotFound()
-        if not actor.can(self.permission(action)) and getattr(record, self.resource.owner or "") != actor.member_id:
-            raise NotFound()
         return record
+
+    def _is(self, key: Any) -> ColumnElement[bool]:
+        same: ColumnElement[bool] = getattr(self.resource.model, self.resource.key) == key
+        return same
+
+    def _keep_in_reach(self, session: Session, actor: Actor, record: Any) -> None:
+        """Refuse what puts a record where its author may not see it."""
+        condition = self._declared(actor)
+        if condition is None:
+            return
+        key = getattr(self.resource.model, self.resource.key)
+        if session.scalar(select(key).where(self._is(self.key_of(record)), condition)) is None:
+            raise OutOfReach()
 
     def create(self, session: Session, actor: Actor, values: dict[str, Any]) -> Any:
         """Create a record from checked values; flushes and publishes, never commits."""
@@ -213,6 +237,7 @@ class BoundResource:
             record = self.resource.model(**values)
             session.add(record)
         session.flush()
+        self._keep_in_reach(session, actor, record)
         if event := self.events.get("create"):
             publish(session, actor, event(id=self.key_of(record)))
         return record
@@ -228,6 +253,7 @@ class BoundResource:
             for key in changed:
                 setattr(record, key, values[key])
         session.flush()
+        self._keep_in_reach(session, actor, record)
         if event := self.events.get("update"):
             publish(session, actor, event(id=self.key_of(record), fields=changed))
         return record
@@ -247,6 +273,11 @@ class BoundResource:
 class InUse(Conflict):
     code = "IN_USE"
     sentence = _("Other records depend on this one, so it cannot be deleted.")
+
+
+class OutOfReach(Forbidden):
+    code = "OUT_OF_REACH"
+    sentence = _("These values would put the record where you may not see it.")
 
 
 class AlreadyExists(Conflict):

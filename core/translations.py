@@ -1,237 +1,107 @@
-"""Catalogues: collect what is to be translated, carry it into each language, compile, check.
-
-One gettext domain, ``messages``. The core's catalogues are under ``translations/``, a plugin's under
-``translations/`` in its folder; a plugin's holds only what the core's does not. ``translations/README.md`` says what
-is collected and what is data.
-"""
+"""``guildhall translations``: collect what is to be translated, carry it into each language, compile, check."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po, write_po
+import click
 
-from core.plugin import Plugin
-from core.registry import Registry
-from core.wording import column_label, field_label, words
+if TYPE_CHECKING:
+    from config import Config
+    from core.catalogues import Found, Owner
 
-ROOT = Path(__file__).resolve().parents[1]
-LANGUAGES = ("ar", "fr", "zh")
-KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "lazy_gettext": None, "ngettext": (1, 2)}
-METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2.ext:babel_extract")]
-OPTIONS = {"**/templates/**.html": {"trimmed": "true", "silent": "false"}}
-PLACEHOLDER = re.compile(r"%%|%\((\w+)\)[sd]|\{(\w*)\}")
-HEAD = "# Translations of Guildhall ({owner}), {language}. Edit msgstr only; `guildhall translations update` does the rest."
-Id = str | tuple[str, str]
+language_option = click.option(
+    "-l", "--language", "languages", multiple=True, help="Only this language; may be given more than once."
+)
+plugin_option = click.option("-p", "--plugin", default="", help="Only this plugin; 'core' for the core.")
 
 
-@dataclass(frozen=True)
-class Owner:
-    """Who keeps catalogues: the core or a plugin."""
-
-    name: str
-    folder: Path
-    sources: tuple[Path, ...]
-
-    def po(self, language: str) -> Path:
-        return self.folder / language / "LC_MESSAGES" / "messages.po"
+@click.group("translations")
+def group() -> None:
+    """Catalogues of the core and of each plugin. Needs no database."""
 
 
-@dataclass
-class Found:
-    """What is to be translated: each message with the files that hold it."""
+def _collected(config: Config, plugin: str) -> Iterator[tuple[Owner, Found]]:
+    from core import catalogues
+    from core.loader import load
+    from core.manifest import core
 
-    messages: dict[Id, set[str]] = field(default_factory=dict)
-
-    def add(self, message: Id, where: str) -> None:
-        if message and message != ("", ""):
-            self.messages.setdefault(message, set()).add(where)
-
-
-def owners(found: list[Any]) -> list[Owner]:
-    """The core, then each plugin that was found in a folder of this machine's own."""
-    core = Owner("core", ROOT / "translations", (ROOT / "core",))
-    plugins = [one for one in found if one.plugin and one.folder]
-    return [core, *(Owner(one.name, Path(one.folder) / "translations", (Path(one.folder),)) for one in plugins)]
+    registry, found = load(config, core)
+    whose = catalogues.owners(found)
+    if plugin and plugin not in {owner.name for owner in whose}:
+        raise click.ClickException(f"There is no plugin {plugin} here.")
+    collected = catalogues.extract(registry, whose)
+    yield from ((owner, collected[owner.name]) for owner in whose if plugin in ("", owner.name))
 
 
-def extract(registry: Registry, whose: list[Owner]) -> dict[str, Found]:
-    """Every message by owner. What the core has, no plugin has."""
-    result: dict[str, Found] = {}
-    for owner in whose:
-        found = Found()
-        for source in owner.sources:
-            _from_source(source, found)
-        plugin = registry.plugins.get(owner.name)
-        if plugin:
-            for text in declared(registry, plugin):
-                found.add(text, "declared")
-        if owner.name == "core":
-            for text in _state_words():
-                found.add(text, "declared")
-        else:
-            known = {_single(message) for message in result["core"].messages}
-            found.messages = {key: where for key, where in found.messages.items() if _single(key) not in known}
-        result[owner.name] = found
-    return result
+def _languages(given: tuple[str, ...]) -> tuple[str, ...]:
+    from babel import Locale, UnknownLocaleError
+
+    from core.catalogues import LANGUAGES
+
+    for language in given:
+        try:
+            Locale.parse(language)
+        except (ValueError, UnknownLocaleError):
+            raise click.ClickException(f"There is no language {language}; name one such as fr or pt_BR.") from None
+    return given or LANGUAGES
 
 
-def _from_source(source: Path, found: Found) -> None:
-    root = source.parent
-    rows = extract_from_dir(source, METHODS, OPTIONS, keywords=KEYWORDS)
-    for file, _line, message, _comments, _context in rows:
-        where = (source / file).relative_to(root).as_posix()
-        found.add(tuple(message) if isinstance(message, (tuple, list)) else message, where)  # type: ignore[arg-type]
+@group.command("extract")
+@plugin_option
+@click.pass_obj
+def extract(config: Config, plugin: str) -> None:
+    """Print every message that is to be translated, with where it stands."""
+    for owner, found in _collected(config, plugin):
+        for message in sorted(found.messages, key=str):
+            text = " / ".join(message) if isinstance(message, tuple) else message
+            click.echo(f"{owner.name}\t{text!r}\t{' '.join(sorted(found.messages[message]))}")
 
 
-def declared(registry: Registry, plugin: Plugin) -> Iterator[str]:
-    """What a manifest says to people, and the labels that follow from names of columns, states and settings."""
-    yield from (plugin.label, plugin.description)
-    yield from (item.label for item in plugin.menu)
-    yield from (widget.title for widget in plugin.widgets)
-    yield from (permission.label for permission in plugin.permissions)
-    yield from (action for job in plugin.jobs if (action := getattr(job, "label", "")))
-    for bound in registry.resources.values():
-        if bound.plugin != plugin.name:
-            continue
-        resource, columns = bound.resource, bound.resource.columns_of_model
-        yield from (bound.label, bound.label_plural)
-        yield from (resource.help.get(key) or columns[key].info.get("help") or "" for key in columns)
-        for key in columns:
-            if key not in resource.hidden:
-                yield column_label(resource, key)
-                values = getattr(columns[key].type, "enums", None) or columns[key].info.get("choices") or ()
-                yield from (words(value) for value in (*values, *resource.states.get(key, ())))
-    if plugin.settings:
-        for name, setting in plugin.settings.model_fields.items():
-            yield from (field_label(name, setting.title), setting.description or "")
+@group.command("update")
+@plugin_option
+@language_option
+@click.pass_obj
+def update(config: Config, plugin: str, languages: tuple[str, ...]) -> None:
+    """Bring new messages into the catalogues and take unused ones out. A new language starts with -l."""
+    from core import catalogues
+
+    for owner, found in _collected(config, plugin):
+        for language in _languages(languages):
+            if found.messages:
+                made = catalogues.update(owner, found, language)
+                empty = sum(1 for message in made if message.id and not message.string)
+                click.echo(f"{owner.name} {language}: {len(made)} messages, {empty} not translated")
 
 
-def _state_words() -> Iterator[str]:
-    """The words of ``ui.state``, as it shows them."""
-    from jinja2 import Environment, nodes
+@group.command("compile")
+@plugin_option
+@click.pass_obj
+def compile_(config: Config, plugin: str) -> None:
+    """Make the messages.mo files that Guildhall reads. Running processes read them after a restart."""
+    from core import catalogues
 
-    source = (ROOT / "core/admin/templates/guildhall/ui.html").read_text("utf-8")
-    for assignment in Environment(autoescape=True, extensions=["jinja2.ext.do"]).parse(source).find_all(nodes.Assign):
-        if getattr(assignment.target, "name", "") == "TONES":
-            for known in assignment.node.as_const().values():
-                yield from (words(value) for value in known)
-
-
-def _single(message: Any) -> Any:
-    return message[0] if isinstance(message, (tuple, list)) else message
+    for owner, _found in _collected(config, plugin):
+        for language in catalogues.languages_of(owner):
+            click.echo(catalogues.compile_(owner, language))
 
 
-def catalogue(owner: Owner, language: str) -> Catalog:
-    """The stored catalogue of a language; an empty one where there is none."""
-    path = owner.po(language)
-    if path.exists():
-        with path.open("rb") as file:
-            return read_po(file, locale=language)
-    return Catalog(locale=language)
+@group.command("check")
+@plugin_option
+@language_option
+@click.pass_obj
+def check(config: Config, plugin: str, languages: tuple[str, ...]) -> None:
+    """Exit 1 when a message is missing, empty, fuzzy or unused, its placeholders differ, or a .mo is old."""
+    from core import catalogues
 
-
-def update(owner: Owner, found: Found, language: str) -> Catalog:
-    """Write the catalogue of ``language`` with exactly the messages found; translations are kept, none is guessed."""
-    old, path = catalogue(owner, language), owner.po(language)
-    fresh = Catalog(locale=language, header_comment=HEAD.format(owner=owner.name, language=language), charset="utf-8")
-    for message in sorted(found.messages, key=str):
-        kept = old.get(_single(message))
-        same = kept is not None and isinstance(kept.id, (tuple, list)) == isinstance(message, tuple)
-        files = [(file, None) for file in sorted(found.messages[message]) if file != "declared"]
-        text = kept.string if same and kept is not None else ""
-        fresh.add(message, text or None, locations=files, flags=kept.flags if same and kept is not None else ())  # type: ignore[arg-type]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as out:
-        write_po(out, _stable(fresh), width=118, include_lineno=False, sort_output=True)
-    return fresh
-
-
-def _stable(fresh: Catalog) -> Catalog:
-    """Without dates and names in the head, so that two runs write the same file."""
-    language, plurals = str(fresh.locale), fresh.plural_forms
-    head = [("Language", language), ("Content-Type", "text/plain; charset=utf-8"), ("Plural-Forms", plurals)]
-    fresh.__class__ = _Plain
-    fresh._plain_headers = head  # type: ignore[attr-defined]
-    return fresh
-
-
-class _Plain(Catalog):
-    """A catalogue whose head holds only what gettext needs."""
-
-    @property
-    def mime_headers(self) -> list[tuple[str, str]]:
-        return list(self._plain_headers)  # type: ignore[attr-defined]
-
-
-def compile_(owner: Owner, language: str) -> Path | None:
-    """Write ``messages.mo`` beside the catalogue; None where there is no catalogue."""
-    path = owner.po(language)
-    if not path.exists():
-        return None
-    target = path.with_suffix(".mo")
-    with target.open("wb") as out:
-        write_mo(out, catalogue(owner, language))
-    return target
-
-
-def problems(owner: Owner, found: Found, language: str) -> list[str]:
-    """What is wrong with a catalogue: missing, empty, fuzzy, left over, placeholders that differ, an old .mo."""
-    path, stored = owner.po(language), catalogue(owner, language)
-    if not path.exists():
-        return [f"{owner.name} {language}: there is no catalogue"] if found.messages else []
-    kept = {_key(message.id): message for message in stored if message.id}
-    wanted = {_key(message) for message in found.messages}
-    result = [f"not in the catalogue: {key!r}" for key in sorted(wanted - kept.keys(), key=str)]
-    result += [f"no longer used: {key!r}" for key in sorted(kept.keys() - wanted, key=str)]
-    for message in kept.values():
-        result += _wrong(message, stored.num_plurals)
-    if not _compiled(path, stored):
-        result.append("messages.mo is older than messages.po; run `guildhall translations compile`")
-    return [f"{owner.name} {language}: {problem}" for problem in result]
-
-
-def _key(message: Any) -> Id:
-    return (str(message[0]), str(message[1])) if isinstance(message, (tuple, list)) else str(message)
-
-
-def _wrong(message: Message, plurals: int) -> Iterator[str]:
-    if message.fuzzy:
-        yield f"fuzzy: {message.id!r}"
-    plural = isinstance(message.id, (tuple, list))
-    texts = list(message.string) if isinstance(message.string, (tuple, list)) else [message.string]
-    if not all(texts) or (plural and len(texts) != plurals):
-        yield f"not translated: {message.id!r}"
-        return
-    originals = [placeholders(text) for text in (message.id if plural else [message.id])]
-    for text in texts:
-        used = placeholders(str(text))
-        if used not in originals and not (plural and _leaves_out_the_number(used, originals[-1])):
-            yield f"placeholders differ: {message.id!r} and {text!r}"
-
-
-def _leaves_out_the_number(used: Counter[str], full: Counter[str]) -> bool:
-    """One, two and none are words in some languages."""
-    return used + Counter(["%(num)d"]) == full
-
-
-def placeholders(text: str) -> Counter[str]:
-    """The placeholders of a message, as often as they stand in it."""
-    return Counter(found.group() for found in PLACEHOLDER.finditer(text) if found.group() != "{}")
-
-
-def _compiled(path: Path, stored: Catalog) -> bool:
-    from io import BytesIO
-
-    made = BytesIO()
-    write_mo(made, stored)
-    target = path.with_suffix(".mo")
-    return target.exists() and target.read_bytes() == made.getvalue()
+    wrong = [
+        problem
+        for owner, found in _collected(config, plugin)
+        for language in _languages(languages)
+        for problem in catalogues.problems(owner, found, language)
+    ]
+    for problem in wrong:
+        click.echo(problem)
+    click.echo(f"{len(wrong)} problems." if wrong else "Every message is translated.")
+    raise SystemExit(bool(wrong))

@@ -7,6 +7,8 @@ from core import generation
 from core.actor import Actor
 from core.audit.trail import record as audit
 from core.clock import now
+from core.crypto.keyring import seal, unseal
+from core.crypto.sealed import Sealed
 from core.db import locks
 from core.db.base import (
     Amount,
@@ -27,20 +29,25 @@ from core.db.base import (
 from core.errors import Conflict, DomainError, Forbidden, Invalid, Limit, NotFound, Unavailable
 from core.events.event import Event, StoredEvent, Subscriber
 from core.events.publish import publish
+from core.files import service as files
+from core.files.upload import DOCUMENTS, IMAGES, MEDIA
 from core.hooks import call, collect
 from core.hookspecs import Panel, hookimpl, hookspec
-from core.i18n import _
+from core.i18n import Translator, _, translated
 from core.ids import new_id
 from core.jobs.job import Job, JobContext, Schedule
-from core.jobs.queue import enqueue
+from core.jobs.queue import enqueue, enqueue_once
 from core.members import service as members
 from core.members.models import Member
-from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Widget
+from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Upload, Widget
 from core.resource import Resource
 from core.settings import Settings
 from core.settings import read as read_settings
 
 __all__ = [
+    "DOCUMENTS",
+    "IMAGES",
+    "MEDIA",
     "Actor",
     "Amount",
     "Conflict",
@@ -71,13 +78,16 @@ __all__ = [
     "Resource",
     "Role",
     "Schedule",
+    "Sealed",
     "Settings",
     "ShortText",
     "Slug",
     "StoredEvent",
     "Subscriber",
+    "Translator",
     "Unavailable",
     "Units",
+    "Upload",
     "Widget",
     "_",
     "audit",
@@ -85,6 +95,8 @@ __all__ = [
     "choice",
     "collect",
     "enqueue",
+    "enqueue_once",
+    "files",
     "generation",
     "hookimpl",
     "hookspec",
@@ -94,4 +106,7 @@ __all__ = [
     "now",
     "publish",
     "read_settings",
+    "seal",
+    "translated",
+    "unseal",
 ]

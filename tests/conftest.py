@@ -30,6 +30,7 @@ _running: list[AbstractContextManager[Any]] = []
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the cluster once, in the process that steers; workers find it in the environment."""
+    os.environ.setdefault("GUILDHALL_SETTING_CORE__RATE_LIMITS", "no")  # a run asks more than any visitor
     if hasattr(config, "workerinput") or CLUSTER in os.environ or config.option.collectonly:
         return
     from core.runtime.engines import engines
@@ -88,7 +89,11 @@ class Cluster:
 
 
 def test_config(**changes: Any) -> Config:
-    values = {"secret_key": "test-secret-" + "x" * 40, "home": Path(tempfile.gettempdir()) / "guildhall-test-home"}
+    values = {
+        "secret_key": "test-secret-" + "x" * 40,
+        "encryption_keys": f"test:{'A' * 43}=",
+        "home": Path(tempfile.gettempdir()) / "guildhall-test-home",
+    }
     return Config(**{**values, **changes})
 
 

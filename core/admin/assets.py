@@ -85,6 +85,19 @@ PACKAGES = (
             "LICENSE": "LICENSE",
         },
     ),
+    # Only /api/docs loads it.
+    Package(
+        "swagger-ui-dist",
+        "5.35.0",
+        "Apache-2.0",
+        {
+            "swagger-ui-bundle.js": "swagger-ui-bundle.js",
+            "swagger-ui.css": "swagger-ui.css",
+            "LICENSE": "LICENSE",
+            "NOTICE": "NOTICE",
+            "swagger-ui-bundle.js.LICENSE.txt": "LICENSE.bundled.txt",
+        },
+    ),
     # The variable file of extended Latin weighs 85 kB; one medium weight is enough for the odd letter of a name.
     Package(
         "@fontsource/inter",

@@ -1,29 +1,55 @@
-"""The audit page: who did what, when, from where, and why; and whether the chain holds."""
+"""The audit page: who did what, when, from where, and why; whether the chain holds; and all of it as a file."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flask import request
-from sqlalchemy import select
+from flask import Response, request
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
 from core.admin.pages import PageBlueprint, render
 from core.audit.models import AuditRow
 from core.audit.seal import verify
-from core.rest.paging import paginate
+from core.audit.search import Format, Search, export, lines
+from core.clock import now
+from core.errors import Invalid
+from core.gateway.request import platform
+from core.rest.paging import Page, paginate
 
 pages = PageBlueprint("core_audit", url_prefix="/admin/audit")
+# The names of the fields of the page, and what they are in a search.
+FIELDS = {"action": "action", "subject_id": "subject", "actor_name": "actor", "since": "since", "until": "until"}
+MEDIA: dict[Format, str] = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 
 
 @pages.get("", permission="core:audit:list")
 def trail(session: Session, actor: Actor) -> Any:
-    query = select(AuditRow)
-    kept = {name: request.args.get(name, "").strip() for name in ("action", "subject_id", "actor_name")}
-    for name, value in kept.items():
-        if value:
-            query = query.where(getattr(AuditRow, name) == value)
-    page = paginate(session, query, [(AuditRow.id, True)], limit=50, cursor=request.args.get("cursor", ""))
+    kept, search = _asked()
+    problem = ""
+    try:
+        cursor = request.args.get("cursor", "")
+        page = paginate(session, search.query(), [(AuditRow.id, True)], limit=50, cursor=cursor)
+    except Invalid as refused:
+        problem = next(iter(refused.details.values()))[0]
+        page = Page([])
     checked = verify(session) if request.args.get("verify") else None
-    return render("guildhall/audit.html", page=page, kept=kept, checked=checked)
+    may_export = actor.can("core:audit:export")
+    return render("guildhall/audit.html", page=page, kept=kept, checked=checked, problem=problem, may_export=may_export)
+
+
+@pages.get("/export", permission="core:audit:export")
+def export_trail(session: Session, actor: Actor) -> Response:
+    """What the filters find, as CSV or as one JSON object a line; written into the trail itself."""
+    format: Format = "ndjson" if request.args.get("format") == "ndjson" else "csv"
+    _kept, search = _asked()
+    export(session, actor, search, format)
+    response = Response(lines(platform().unit_of_work, search, format), mimetype=MEDIA[format])
+    name = f"audit-{now():%Y-%m-%d}.{format}"
+    response.headers.set("Content-Disposition", "attachment", filename=name)
+    return response
+
+
+def _asked() -> tuple[dict[str, str], Search]:
+    kept = {name: request.args.get(name, "").replace("\0", "").strip()[:200] for name in FIELDS}
+    return kept, Search(**{FIELDS[name]: value for name, value in kept.items()})

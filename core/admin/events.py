@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from flask import request
+from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from core import lifecycle
 from core.actor import Actor
 from core.admin.pages import PageBlueprint, flash, redirect, render
 from core.errors import NotFound
+from core.events.event import Event
 from core.events.models import Delivery, EventRow
-from core.events.replay import lag, replay, replay_dead
+from core.events.replay import ReplayFilter, lag, per_minute, replay, replay_dead, replay_matching
+from core.events.subscribers import set_paused
 from core.gateway.request import platform
 from core.i18n import _
 from core.members.models import Member
@@ -30,6 +35,7 @@ def stream(session: Session, actor: Actor) -> Any:
     name = request.args.get("name", "")
     if name:
         query = query.where(EventRow.name == name)
+    subscribers = lag(session)
     page = paginate(session, query, NEWEST, limit=50, cursor=request.args.get("cursor", ""))
     return render(
         "guildhall/events.html",
@@ -37,7 +43,9 @@ def stream(session: Session, actor: Actor) -> Any:
         rows=[{"url": f"/admin/events/{event.id}", "event": event} for event in page.items],
         names=[(one, one) for one in sorted(platform().registry.events)],
         name=name,
-        subscribers=lag(session),
+        subscribers=subscribers,
+        listeners=[(row["subscriber"], row["subscriber"]) for row in subscribers],
+        minutes=per_minute(session),
         people=_people(session, page.items),
     )
 
@@ -58,6 +66,25 @@ def dead(session: Session, actor: Actor) -> Any:
         subscriber=subscriber,
         subscribers=[(one, one) for one in sorted(platform().registry.subscribers)],
     )
+
+
+@pages.get("/catalogue", permission="core:event:list")
+def catalogue(session: Session, actor: Actor) -> Any:
+    """Every event that can happen: what it means, who listens, and the JSON Schema of its payload."""
+    registry = platform().registry
+    off = lifecycle.disabled(session)
+    kinds = [
+        {
+            "name": name,
+            "version": event.event_version,
+            "about": inspect.cleandoc(event.__doc__ or "").replace("``", "") if event.__doc__ != Event.__doc__ else "",
+            "subscribers": registry.subscribers_of(name),
+            "schema": event.model_json_schema(),
+            "off": name.split(".")[0] in off,
+        }
+        for name, event in sorted(registry.events.items())
+    ]
+    return render("guildhall/event_catalogue.html", kinds=kinds)
 
 
 @pages.get("/<uuid:key>", permission="core:event:list")
@@ -85,6 +112,29 @@ def replay_all(session: Session, actor: Actor) -> Any:
     count = replay_dead(session, actor, request.form.get("subscriber", ""))
     flash(_("{count} deliveries are on their way again."), count=count)
     return redirect("/admin/events/dead")
+
+
+@pages.post("/replay", permission="core:delivery:replay")
+def replay_filtered(session: Session, actor: Actor) -> Any:
+    """Replay by filter, as a job. The form's times have no zone: they are UTC."""
+    given = {name: request.form.get(name, "") for name in ("subscriber", "event", "state")}
+    times = {name: f"{request.form[name]}Z" for name in ("since", "until") if request.form.get(name)}
+    try:
+        wanted = ReplayFilter.model_validate({**given, **times})
+    except ValidationError as problem:
+        flash("{reason}", "danger", reason=problem.errors()[0]["msg"].removeprefix("Value error, "))
+        return redirect("/admin/events")
+    replay_matching(session, actor, wanted, request.form.get("reason") or None)
+    flash(_("A job replays them; here you see how far it is."))
+    return redirect("/admin/jobs")
+
+
+@pages.post("/subscribers/<name>/pause", permission="core:subscriber:pause")
+def pause(session: Session, actor: Actor, name: str) -> Any:
+    paused = request.form.get("paused") == "yes"
+    set_paused(session, actor, name, paused, request.form.get("reason") or None)
+    flash(_("{name} is paused. Its deliveries wait; nothing is lost.") if paused else _("{name} goes on."), name=name)
+    return redirect("/admin/events")
 
 
 def _people(session: Session, events: Sequence[EventRow]) -> dict[UUID, str]:

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import structlog
 from flask import Blueprint, Flask, Response, g, jsonify, request
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-    multiprocess,
-)
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from core import lifecycle
+from core import lifecycle, logs
+from core.admin import figures
 from core.clock import now
-from core.events.replay import lag
-from core.gateway.request import actor, bare, platform
+from core.gateway.request import bare, identify, platform
+from core.observability import metrics as counters
+from core.observability import traces
 from core.plugin import HealthCheck
 
 log = structlog.get_logger("request")
 blueprint = Blueprint("health", "guildhall")
-REQUESTS = Counter("guildhall_requests", "Requests answered.", ["route", "method", "status"])
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-LATENCY = Histogram("guildhall_request_seconds", "Time to answer a request.", ["route"])
 
 
+@blueprint.get("/api/health")
 @blueprint.get("/health")
 @bare
 def live() -> Response:
@@ -42,6 +35,14 @@ def live() -> Response:
 @blueprint.get("/health/ready")
 @bare
 def ready() -> tuple[Response, int]:
+    checks = _checks()
+    # Redis is never the truth: without it deliveries wait for the poll, and Guildhall still serves.
+    good = all(word == "ok" for name, word in checks.items() if name != "redis")
+    return jsonify({"status": "ok" if good else "unavailable", "checks": checks}), 200 if good else 503
+
+
+def _checks() -> dict[str, str]:
+    """The word of every check; ``ok`` when it is well."""
     checks: dict[str, str] = {}
     try:
         with platform().unit_of_work() as session:
@@ -60,9 +61,7 @@ def ready() -> tuple[Response, int]:
     except Exception as problem:
         log.warning("not ready", error=repr(problem))
         checks["redis"] = "unreachable"
-    # Redis is never the truth: without it deliveries wait for the poll, and Guildhall still serves.
-    good = all(word == "ok" for name, word in checks.items() if name != "redis")
-    return jsonify({"status": "ok" if good else "unavailable", "checks": checks}), 200 if good else 503
+    return checks
 
 
 def _checked(session: Session, check: HealthCheck) -> str:
@@ -76,46 +75,32 @@ def _checked(session: Session, check: HealthCheck) -> str:
 
 
 @blueprint.get("/metrics")
+@bare
 def metrics() -> Response:
-    if request.remote_addr not in ("127.0.0.1", "::1"):
-        actor().require("core:metrics:show")
-    collected = CollectorRegistry()
-    if platform().config.multiprocess_metrics:
-        multiprocess.MultiProcessCollector(collected)  # type: ignore[no-untyped-call]
-    _figures(collected)
-    body = generate_latest(collected)
-    if not platform().config.multiprocess_metrics:
-        body += generate_latest()
-    return Response(body, content_type=CONTENT_TYPE_LATEST)
+    """What was counted, and what the tables tell; without the database, the first alone."""
+    if not _known(request.remote_addr or ""):
+        identify().require("core:metrics:show")
+    here = CollectorRegistry()
+    checks = Gauge("guildhall_check", "1 when this check of /health/ready is well.", ["check"], registry=here)
+    for name, word in _checks().items():
+        checks.labels(name).set(word == "ok")
+    figures.disk(platform(), here)
+    parts = [counters.counted(), generate_latest(here)]
+    try:
+        with platform().unit_of_work() as session:
+            parts.append(generate_latest(figures.read(platform(), session)))
+    except Exception as problem:
+        log.warning("no figures", error=repr(problem))
+    return Response(b"".join(parts), content_type=CONTENT_TYPE_LATEST)
 
 
-def _figures(collected: CollectorRegistry) -> None:
-    """Figures read from the tables when asked."""
-    deliveries = Gauge("guildhall_deliveries", "Deliveries by state.", ["subscriber", "state"], registry=collected)
-    waiting = Gauge("guildhall_delivery_lag_seconds", "Age of the oldest due.", ["subscriber"], registry=collected)
-    for row in lag(g.session):
-        waiting.labels(row["subscriber"]).set(float(row["lag"]))
-        for state in ("pending", "dead"):
-            deliveries.labels(row["subscriber"], state).set(row[state])
-    jobs = Gauge("guildhall_jobs", "Open jobs by state.", ["state"], registry=collected)
-    query = "SELECT state, count(*) FROM core_job WHERE state IN ('queued', 'running') GROUP BY state"
-    for state, count in g.session.execute(text(query)):
-        jobs.labels(state).set(count)
-    off = lifecycle.disabled(g.session)
-    for plugin in platform().registry.plugins.values():
-        for gauge in plugin.gauges if plugin.name not in off else ():
-            try:
-                with g.session.begin_nested():
-                    value = gauge.read(g.session)
-            except Exception:
-                log.exception("gauge failed", plugin=plugin.name, gauge=gauge.name)
-                continue
-            made = Gauge(gauge.name, gauge.help, [gauge.label] if gauge.label else [], registry=collected)
-            if isinstance(value, Mapping):
-                for label, amount in value.items():
-                    made.labels(label).set(amount)
-            else:
-                made.set(value)
+def _known(address: str) -> bool:
+    """Whether this address may read the figures without signing in."""
+    networks = (ip_network(one.strip()) for one in platform().config.metrics_from.split(",") if one.strip())
+    try:
+        return any(ip_address(address) in network for network in networks)
+    except ValueError:
+        return False
 
 
 def install(app: Flask) -> None:
@@ -125,6 +110,7 @@ def install(app: Flask) -> None:
     @app.before_request
     def begin() -> None:
         g.began_at, g.began = now(), time.perf_counter()
+        traces.begin()
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -133,16 +119,25 @@ def install(app: Flask) -> None:
         seconds = time.perf_counter() - g.began
         route = request.url_rule.rule if request.url_rule else "none"
         method = request.method if request.method in METHODS else "other"
-        REQUESTS.labels(route, method, response.status_code).inc()
-        LATENCY.labels(route).observe(seconds)
+        counters.REQUESTS.labels(route, method, response.status_code).inc()
+        counters.LATENCY.labels(route).observe(seconds)
         who: Any = g.get("actor")
+        member = str(who.member_id) if who is not None and who.member_id else None
         log.info(
             "request",
-            method=request.method,
+            method=method,
+            route=route,
             path=request.path,
             status=response.status_code,
             ms=round(seconds * 1000, 1),
+            bytes=response.content_length,
             request_id=g.get("request_id"),
-            member=str(who.member_id) if who is not None and who.member_id else None,
+            correlation_id=str(who.correlation_id) if who is not None else None,
+            member=member,
+            ip=logs.address(request.remote_addr, platform().config.log_addresses),
         )
+        if who is not None:
+            about: dict[str, Any] = {"http.request.method": method, "http.route": route, "guildhall.member": member}
+            about |= {"http.response.status_code": response.status_code, "guildhall.request": g.get("request_id")}
+            traces.finish_request(f"{method} {route}", who.correlation_id, seconds, **about)
         return response

@@ -1,36 +1,70 @@
-"""The language of a page: the member's own, else what the browser asks for, else English."""
+"""The language of a page or an answer: the member's own, else what the browser asks for, else English."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from flask import Flask, g, request
+from babel import Locale
+from flask import Blueprint, Flask, Response, g, request
+from flask_babel import get_locale, refresh
 
+from core.admin.pages import flash, redirect
+from core.errors import Unauthenticated
+from core.gateway.request import actor, platform
+from core.i18n import _
+from core.members import language
 from core.platform import Platform
 
-ROOT = Path(__file__).resolve().parents[2]
+blueprint = Blueprint("locale", "guildhall")
 
 
 def folders(platform: Platform) -> list[Path]:
     """Where catalogues are: the core's, then each plugin's; a later one wins over an earlier one."""
-    found = [ROOT / "translations", *(Path(one.folder) / "translations" for one in platform.found if one.folder)]
-    return [folder for folder in found if folder.is_dir()]
+    return platform.catalogues.folders
 
 
-def languages(platform: Platform) -> list[str]:
-    """Languages with a catalogue, and English."""
-    found = {path.parent.parent.name for folder in folders(platform) for path in folder.glob("*/LC_MESSAGES/*.mo")}
-    return sorted({"en", *found})
+def languages(platform: Platform) -> list[tuple[str, str]]:
+    """Each language that can be chosen, and what it calls itself."""
+    return [(code, own_name(code)) for code in platform.catalogues.languages]
+
+
+def own_name(code: str) -> str:
+    """What a language calls itself."""
+    name = Locale.parse(code).get_display_name(code) or code
+    return name[:1].upper() + name[1:]
 
 
 def install(app: Flask, platform: Platform) -> None:
     """Let our choice replace Flask-AppBuilder's, which writes a cookie on every first page."""
-    known = languages(platform)
+    catalogues = platform.catalogues
 
-    def choose() -> str | None:
-        actor = g.get("actor")
-        if actor is not None and actor.locale in known:
-            return str(actor.locale)
-        return request.accept_languages.best_match(known) or "en"
+    def choose() -> str:
+        chosen = g.get("actor") and catalogues.match(g.actor.locale)
+        return chosen or catalogues.best(request.accept_languages)
+
+    def tell(response: Response) -> Response:
+        """Say which language it is, and that it follows the question, to whatever keeps answers on the way."""
+        if response.mimetype == "text/html" or (response.is_json and response.status_code >= 400):
+            response.headers.setdefault("Content-Language", str(get_locale()).replace("_", "-"))
+            response.vary.add("Accept-Language")
+        return response
 
     app.extensions["babel"].locale_selector = choose
+    app.after_request(tell)
+    app.register_blueprint(blueprint)
+
+
+@blueprint.post("/profile/language")
+def choose_language() -> Any:
+    """Keep the language a member wants; empty means: as the browser asks."""
+    member_id = actor().member_id
+    if member_id is None:
+        raise Unauthenticated()
+    chosen = request.form.get("language", "")
+    language.choose(g.session, actor(), member_id, chosen, platform().catalogues)
+    g.actor = replace(actor(), locale=chosen)
+    refresh()
+    flash(_("The language is changed."))
+    return redirect("/profile")

@@ -27,7 +27,10 @@ View = Callable[..., Any]
 
 
 class PageBlueprint(Blueprint):
-    """HTML pages of one plugin, under ``/admin/<plugin>``; each names its permission, ``signed_in`` or ``public``."""
+    """HTML pages of one plugin, under ``/admin/<plugin>``; each names its permission, ``signed_in`` or ``public``.
+
+    ``step_up`` asks for the password again unless it was given in the last ten minutes.
+    """
 
     def __init__(self, plugin: str, url_prefix: str | None = None) -> None:
         path = plugin.replace("_", "-")
@@ -40,7 +43,14 @@ class PageBlueprint(Blueprint):
         return self._method("POST", rule, **access)
 
     def _method(
-        self, method: str, rule: str, *, permission: str | None = None, signed_in: bool = False, public: bool = False
+        self,
+        method: str,
+        rule: str,
+        *,
+        permission: str | None = None,
+        signed_in: bool = False,
+        public: bool = False,
+        step_up: bool = False,
     ) -> Callable[[View], View]:
         if sum((permission is not None, signed_in, public)) != 1:
             raise TypeError(f"{method} {rule}: say exactly one of permission, signed_in and public")
@@ -51,8 +61,10 @@ class PageBlueprint(Blueprint):
                 actor = current_actor()
                 if permission:
                     actor.require(permission)
-                elif signed_in and actor.member_id is None:
-                    actor.require("sign-in")
+                elif signed_in:
+                    actor.require_session()
+                if step_up:
+                    actor.require_step_up()
                 return view(g.session, actor, **path)
 
             guarded.permission = permission  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from core.errors import Invalid, NotFound
 from core.gateway.request import platform
 from core.i18n import _
 from core.settings import Settings
+from core.wording import field_label, words
 
 pages = PageBlueprint("core_settings", url_prefix="/admin/settings")
 
@@ -77,11 +78,11 @@ def _fields(settings: type[Settings], values: Settings, locked: dict[str, Any]) 
         fields.append(
             {
                 "name": name,
-                "label": gettext(field.title or name.replace("_", " ").capitalize()),
+                "label": gettext(field_label(name, field.title)),
                 "kind": shown,
                 "help": gettext(field.description) if field.description else "",
                 "value": _plain(getattr(values, name)),
-                "choices": [(choice, choice) for choice in choices],
+                "choices": [(choice, gettext(words(choice))) for choice in choices],
                 "locked": name in locked,
             }
         )

@@ -131,6 +131,13 @@ class Shell:
         return "rtl" if self.locale.split("_")[0] in RTL else "ltr"
 
     @cached_property
+    def languages(self) -> list[tuple[str, str]]:
+        """Each language that can be chosen, and what it calls itself."""
+        from core.admin.locale import languages
+
+        return languages(self._platform)
+
+    @cached_property
     def unread(self) -> int:
         """Unread notices, by whichever plugin keeps them; asked once a page, which is made of several templates."""
         if self._actor is None or self._actor.member_id is None:

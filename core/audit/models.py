@@ -14,7 +14,11 @@ class AuditRow(Model):
     """One act: who, when, from where, what changed, why. Append-only by trigger."""
 
     __tablename__ = "core_audit"
-    __table_args__ = (Index("ix_core_audit_subject", "subject_type", "subject_id", "id"),)
+    __table_args__ = (
+        Index("ix_core_audit_subject", "subject_type", "subject_id", "id"),
+        Index("ix_core_audit_at", "at"),
+        Index("ix_core_audit_action", "action", postgresql_ops={"action": "text_pattern_ops"}),
+    )
 
     id: Mapped[Id]
     at: Mapped[CreatedAt]

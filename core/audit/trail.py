@@ -119,9 +119,9 @@ def _watch_created(session: Session, context: Any) -> None:
 
 def _record_each(session: Session, verb: str, objects: Iterable[Any]) -> None:
     registry = session.info.get("registry")
-    actor = session.info.get("actor")
-    if registry is None or actor is None:
+    if registry is None:
         return
+    actor = session.info.get("actor") or _unknown(session)
     for item in list(objects):
         name = registry.audited.get(type(item))
         if name is None:
@@ -130,6 +130,12 @@ def _record_each(session: Session, verb: str, objects: Iterable[Any]) -> None:
         if changes or verb == "deleted":
             [key] = inspect(item).mapper.primary_key_from_instance(item)
             record(session, actor, f"{name}.{verb}", subject_type=name, subject_id=key, changes=changes)
+
+
+def _unknown(session: Session) -> Actor:
+    """Who changes something in a unit of work that names nobody: better told so than not told."""
+    actor: Actor = session.info.setdefault("unknown_actor", Actor(kind="system", name="unknown"))
+    return actor
 
 
 def _difference(item: Any, verb: str) -> dict[str, list[Any]]:

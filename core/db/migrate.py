@@ -70,6 +70,22 @@ def _upgrade_one(engine: Engine, every: list[Branch], branch: Branch, done: dict
     return Outcome(True)
 
 
+def downgrade(url: str, branches: Sequence[Branch], branch: Branch) -> Outcome:
+    """Undo every revision of one branch, in one transaction; waits for the lock of another runner."""
+    engine = create_engine(url, poolclass=pool.NullPool)
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": LOCK})
+            if any(branch.folder.glob("*.py")):
+                command.downgrade(settings([CORE, *branches], connection), f"{branch.name}@base")
+            connection.commit()
+    except Exception as problem:
+        return _failure(problem)
+    finally:
+        engine.dispose()
+    return Outcome(True)
+
+
 def _failure(problem: Exception) -> Outcome:
     first = str(problem).partition("\n")[0]
     return Outcome(False, f"{type(problem).__name__}: {first}", traceback.format_exc())

@@ -29,7 +29,8 @@ class Database:
     """One process's way to PostgreSQL.
 
     The engine is made at first use in each process, so that a fork shares no connection. ``info`` is handed
-    to every session (the registry lives there); ``doorbell`` is called after a commit that published events.
+    to every session (the registry lives there); ``doorbell`` is called after a commit that published events,
+    ``prepare`` with each engine that is made.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Database:
         pool_size: int = 10,
         info: dict[str, Any] | None = None,
         doorbell: Callable[[], None] | None = None,
+        prepare: Callable[[Engine], None] | None = None,
     ) -> None:
         self.url = url
         self.info = info if info is not None else {}
         self.doorbell = doorbell
+        self._prepare = prepare
         self._pool_size = pool_size
         self._engine: Engine | None = None
         self._pid = 0
@@ -58,9 +61,12 @@ class Database:
                 max_overflow=0,
                 pool_timeout=5,
                 pool_pre_ping=True,
+                hide_parameters=True,
                 connect_args={"application_name": "guildhall", "options": "-c timezone=UTC -c lock_timeout=10s"},
             )
             self._pid = os.getpid()
+            if self._prepare:
+                self._prepare(self._engine)
         return self._engine
 
     def session(self, actor: Actor | None = None) -> Session:

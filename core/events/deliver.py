@@ -1,45 +1,101 @@
 """Deliver: bring each event to each subscriber, in a way that no crash can lose or double.
 
 A transactional delivery is claimed by its row lock; the handler's effect and the acknowledgement commit
-together. An external one is claimed by a lease, called outside any transaction, then acknowledged.
+together. An external one is claimed by a lease, called outside any transaction, then acknowledged. While a worker was
+lost lately (``core.events.lost``), a transactional try is counted by a commit before the call as well.
 """
 
 from __future__ import annotations
 
 import random
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import structlog
+from dramatiq.threading import raise_thread_exception
 from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
 
-from core import lifecycle
 from core.actor import Actor
 from core.clock import now
 from core.db.session import Database
+from core.events import lost, subscribers
 from core.events.event import StoredEvent, Subscriber
+from core.observability import metrics, traces
 
 log = structlog.get_logger("events")
 LONGEST_WAIT = timedelta(hours=1)
+LOOK_SECONDS = 1.0
+PATIENCE = 2  # leases
 
+# The head of each subscriber's queue is one step down an index, however much waits for those that are not called; then
+# the queues are tried in order until one has a row that nobody holds.
 _CLAIM = text("""
-    SELECT d.id AS delivery, d.subscriber, d.attempts, e.*
+    WITH claimed AS MATERIALIZED (
+        SELECT mine.*, turn.lease FROM (
+            SELECT s.id, s.lease, head.*
+            FROM unnest(CAST(:subscribers AS text[]), CAST(:leases AS text[])) s (id, lease)
+            CROSS JOIN LATERAL (
+                SELECT d.priority, d.due_at, d.id AS first FROM core_delivery d
+                WHERE d.subscriber = s.id AND d.state = 'pending' AND d.due_at <= :at
+                ORDER BY d.priority, d.due_at, d.id LIMIT 1
+            ) head
+            ORDER BY head.priority, head.due_at, head.first
+        ) turn CROSS JOIN LATERAL (
+            SELECT d.id AS delivery, d.event_id, d.subscriber, d.attempts, d.priority FROM core_delivery d
+            WHERE d.subscriber = turn.id AND d.state = 'pending' AND d.due_at <= :at
+            ORDER BY d.priority, d.due_at, d.id LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) mine LIMIT 1
+    )
+    SELECT c.*, e.*, set_config('statement_timeout', c.lease, true),
+        set_config('idle_in_transaction_session_timeout', c.lease, true)
+    FROM claimed c JOIN core_event e ON e.id = c.event_id
+""")
+_MORE = text("""
+    SELECT d.id AS delivery, d.subscriber, d.attempts, d.priority, e.*
     FROM core_delivery d JOIN core_event e ON e.id = d.event_id
-    WHERE d.state = 'pending' AND d.due_at <= :at AND d.subscriber = ANY(:subscribers)
+    WHERE d.subscriber = :subscriber AND d.priority = :priority AND d.state = 'pending' AND d.due_at <= :at
+        AND d.attempts < :patience
     ORDER BY d.due_at, d.id LIMIT :most FOR UPDATE OF d SKIP LOCKED
+""")
+_WAITING = text("""
+    SELECT EXISTS (
+        SELECT 1 FROM unnest(CAST(:subscribers AS text[])) s (id) CROSS JOIN LATERAL (
+            SELECT 1 FROM core_delivery d WHERE d.subscriber = s.id AND d.state = 'pending' AND d.due_at <= :at LIMIT 1
+        ) head
+    )
+""")
+_AGAIN = text("""
+    SELECT d.id, set_config('statement_timeout', :lease, true),
+        set_config('idle_in_transaction_session_timeout', :lease, true)
+    FROM core_delivery d WHERE d.id = :id AND d.state = 'pending' AND d.attempts = :seen FOR UPDATE SKIP LOCKED
 """)
 _DONE = text("""
     UPDATE core_delivery SET state = 'done', done_at = :at, last_error = NULL, attempts = attempts + :tries
     WHERE id = ANY(:ids)
 """)
-_LEASE = text("UPDATE core_delivery SET due_at = :until, attempts = attempts + 1 WHERE id = :id")
-_LOST = text("UPDATE core_delivery SET state = 'dead', last_error = coalesce(last_error, :error) WHERE id = :id")
+_COUNT = text("UPDATE core_delivery SET due_at = :until, attempts = attempts + 1 WHERE id = :id")
+_LOST = text("""
+    UPDATE core_delivery SET state = 'dead', failed_at = :at, last_error = coalesce(last_error, :error) WHERE id = :id
+""")
 _FAIL = text("""
-    UPDATE core_delivery SET attempts = :tried, due_at = :due, last_error = :error, state = :state
+    UPDATE core_delivery SET attempts = :tried, due_at = :due, last_error = :error, state = :state, failed_at = :at
     WHERE id = :id AND state = 'pending' AND attempts = :seen
 """)
+
+
+def waiting(session: Session) -> bool:
+    """Whether anything is due that would be delivered now."""
+    names = subscribers.listening(session)
+    return bool(session.scalar(_WAITING, {"subscribers": names, "at": now()}))
+
+
+class HandlerTooSlow(Exception):
+    """The handler took longer than twice its lease."""
 
 
 class Deliverer:
@@ -48,6 +104,8 @@ class Deliverer:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.registry = database.info["registry"]
+        self._looked, self._lost = float("-inf"), False
+        self._deadlines: dict[int, float] = {}
 
     def drain(self, *, seconds: float = 30.0, more: Callable[[], None] | None = None) -> int:
         """Deliver until nothing is due or ``seconds`` have passed; returns how many deliveries ended well.
@@ -71,52 +129,118 @@ class Deliverer:
         claimed: list[RowMapping] = []
         try:
             with self.database.unit_of_work() as session:
-                at = now()
-                off = lifecycle.disabled(session)
-                names = [name for name in self.registry.subscribers if name.split(".")[0] not in off]
-                first = session.execute(_CLAIM, {"at": at, "subscribers": names, "most": 1}).mappings().first()
+                first = self._claim(session)
                 if first is None:
                     return False, 0
                 claimed = [first]
                 subscriber: Subscriber = self.registry.subscribers[first["subscriber"]]
-                if subscriber.kind == "external" and first["attempts"] >= subscriber.max_attempts:
-                    lost = {"id": first["delivery"], "error": "The worker was lost at every try."}
-                    session.execute(_LOST, lost)
+                if first["attempts"] >= subscriber.max_attempts:
+                    given_up = {"id": first["delivery"], "at": now(), "error": "The worker was lost at every try."}
+                    session.execute(_LOST, given_up)
+                    metrics.DELIVERED.labels(first["subscriber"], "dead").inc()
                     return True, 0
-                if subscriber.kind == "external":
-                    lease = at + timedelta(seconds=subscriber.lease_seconds)
-                    session.execute(_LEASE, {"id": first["delivery"], "until": lease})
+                counted = subscriber.kind == "external" or self._careful(session)
+                if counted:
+                    self._count(session, first, subscriber)
                 else:
-                    more = subscriber.batch if most is None else most
-                    if more > 1:
-                        wanted = {"at": at, "subscribers": [first["subscriber"]], "most": more}
-                        claimed = list(session.execute(_CLAIM, wanted).mappings())
-                    actor = self._actor(claimed)
-                    session.info["actor"] = actor
-                    events = [self._event(row) for row in claimed]
-                    if subscriber.batch > 1:
-                        subscriber.handler(session, actor, events)
-                    else:
-                        subscriber.handler(session, actor, events[0])
-                    ids = [row["delivery"] for row in claimed]
-                    session.execute(_DONE, {"ids": ids, "at": now(), "tries": 1})
+                    wanted = subscriber.batch if most is None else most
+                    if wanted > 1:
+                        claimed = self._more(session, first, subscriber, wanted)
+                    self._handle(session, subscriber, claimed, tries=1)
         except Exception as problem:
             if not claimed:
                 raise
             return True, self._failed(claimed, problem)
         if subscriber.kind == "external":
-            return True, self._call_out(claimed[0], subscriber)
+            return True, self._call_out(first, subscriber)
+        if counted:
+            return True, self._with_care(first, subscriber)
+        metrics.DELIVERED.labels(first["subscriber"], "done").inc(len(claimed))
         return True, len(claimed)
+
+    def _claim(self, session: Session) -> RowMapping | None:
+        names = subscribers.listening(session)
+        leases = [self._lease(self.registry.subscribers[name]) for name in names]
+        return session.execute(_CLAIM, {"at": now(), "subscribers": names, "leases": leases}).mappings().first()
+
+    def _more(self, session: Session, first: RowMapping, subscriber: Subscriber, most: int) -> list[RowMapping]:
+        """The rest of the batch that begins with ``first``: of its urgency, so that its effects have one."""
+        wanted = {name: first[name] for name in ("subscriber", "priority")}
+        limits = {"at": now(), "most": most, "patience": subscriber.max_attempts}
+        return list(session.execute(_MORE, {**wanted, **limits}).mappings())
+
+    def _count(self, session: Session, row: RowMapping, subscriber: Subscriber) -> None:
+        """Count a try before it is made; nobody else takes the delivery until its lease, or its wait, is over."""
+        wait = _wait(row["attempts"] + 1)
+        if subscriber.kind == "external":
+            wait = timedelta(seconds=subscriber.lease_seconds)
+        session.execute(_COUNT, {"id": row["delivery"], "until": now() + wait})
+
+    def _careful(self, session: Session) -> bool:
+        """Whether a worker was lost lately; looked up at most once a second."""
+        if time.monotonic() - self._looked > LOOK_SECONDS:
+            self._looked, self._lost = time.monotonic(), lost.lately(session)
+        return self._lost
+
+    def _handle(self, session: Session, subscriber: Subscriber, rows: Sequence[RowMapping], *, tries: int) -> None:
+        """Call a transactional handler and acknowledge, in the open transaction."""
+        actor = self._actor(rows)
+        session.info["actor"] = actor
+        events = [self._event(row) for row in rows]
+        with _watched(rows[0]), self._limited(subscriber):
+            subscriber.handler(session, actor, events if subscriber.batch > 1 else events[0])
+        session.execute(_DONE, {"ids": [row["delivery"] for row in rows], "at": now(), "tries": tries})
+
+    def _with_care(self, row: RowMapping, subscriber: Subscriber) -> int:
+        """Make a transactional try that is counted already."""
+        tried = row["attempts"] + 1
+        try:
+            with self.database.unit_of_work() as session:
+                mine = {"id": row["delivery"], "seen": tried, "lease": self._lease(subscriber)}
+                if session.scalar(_AGAIN, mine) is None:
+                    return 0
+                self._handle(session, subscriber, [row], tries=0)
+        except Exception as problem:
+            self._record_failure(row, problem, seen=tried, tried=tried)
+            return 0
+        metrics.DELIVERED.labels(row["subscriber"], "done").inc()
+        return 1
+
+    @contextmanager
+    def _limited(self, subscriber: Subscriber) -> Iterator[None]:
+        """Note until when this thread's handler may take."""
+        me = threading.get_ident()
+        self._deadlines[me] = time.monotonic() + PATIENCE * subscriber.lease_seconds
+        try:
+            yield
+        finally:
+            self._deadlines.pop(me, None)
+
+    def interrupt_overdue(self) -> int:
+        """Raise HandlerTooSlow in every thread whose handler hangs; returns in how many. For a watching thread.
+
+        One that waits in the operating system, or in the database, hears of it when that wait is over.
+        """
+        late = [thread for thread, until in list(self._deadlines.items()) if time.monotonic() > until]
+        for thread in late:
+            if self._deadlines.pop(thread, None) is not None:
+                raise_thread_exception(thread, HandlerTooSlow)  # type: ignore[no-untyped-call]
+        return len(late)
+
+    def _lease(self, subscriber: Subscriber) -> str:
+        return f"{subscriber.lease_seconds}s"
 
     def _call_out(self, row: RowMapping, subscriber: Subscriber) -> int:
         try:
             actor = self._actor([row])
-            subscriber.handler(lambda: self.database.unit_of_work(actor), actor, self._event(row))
+            with _watched(row), self._limited(subscriber):
+                subscriber.handler(lambda: self.database.unit_of_work(actor), actor, self._event(row))
         except Exception as problem:
             self._record_failure(row, problem, seen=row["attempts"] + 1, tried=row["attempts"] + 1)
             return 0
         with self.database.unit_of_work() as session:
             session.execute(_DONE, {"ids": [row["delivery"]], "at": now(), "tries": 0})
+        metrics.DELIVERED.labels(row["subscriber"], "done").inc()
         return 1
 
     def _failed(self, claimed: Sequence[RowMapping], problem: Exception) -> int:
@@ -129,9 +253,10 @@ class Deliverer:
     def _record_failure(self, row: RowMapping, problem: Exception, *, seen: int, tried: int) -> None:
         subscriber = self.registry.subscribers[row["subscriber"]]
         dead = tried >= subscriber.max_attempts
-        wait = min(timedelta(seconds=2**tried), LONGEST_WAIT) * random.uniform(0.5, 1)
+        metrics.DELIVERED.labels(row["subscriber"], "dead" if dead else "failed").inc()
         log.warning(
             "delivery failed",
+            correlation_id=str(row["correlation_id"]),
             subscriber=row["subscriber"],
             delivery=row["delivery"],
             event_name=row["name"],
@@ -145,25 +270,43 @@ class Deliverer:
                 "id": row["delivery"],
                 "seen": seen,
                 "tried": tried,
-                "due": now() + wait,
+                "due": now() + _wait(tried),
+                "at": now(),
                 "error": f"{type(problem).__name__}: {problem}"[:2000],
                 "state": "dead" if dead else "pending",
             }
             session.execute(_FAIL, values)
 
     def _actor(self, claimed: Sequence[RowMapping]) -> Actor:
-        actor = Actor.system(claimed[0]["subscriber"])
+        actor = Actor.system(claimed[0]["subscriber"], bulk=claimed[0]["priority"] > 0)
         return actor.caused_by(claimed[0]["id"], claimed[0]["correlation_id"])
 
     def _event(self, row: RowMapping) -> StoredEvent:
-        payload = self.registry.events[row["name"]].model_validate(row["payload"])
+        kind = self.registry.events[row["name"]]
         return StoredEvent(
             id=row["id"],
             name=row["name"],
-            version=row["version"],
-            payload=payload,
+            version=kind.event_version,
+            payload=kind.read(row["version"], row["payload"]),
             occurred_at=row["occurred_at"],
             correlation_id=row["correlation_id"],
             causation_id=row["causation_id"],
             actor_id=row["actor_id"],
         )
+
+
+@contextmanager
+def _watched(row: RowMapping) -> Iterator[None]:
+    """One call of a handler: timed, traced, and with the correlation id in every line that it logs."""
+    name, correlation = row["subscriber"], row["correlation_id"]
+    with (
+        structlog.contextvars.bound_contextvars(correlation_id=str(correlation), event_id=str(row["id"])),
+        traces.span(f"deliver {name}", correlation, row["id"], delivery=row["delivery"], attempt=row["attempts"] + 1),
+        metrics.timed(metrics.DELIVERY, name),
+    ):
+        yield
+
+
+def _wait(tried: int) -> timedelta:
+    """How long after try number ``tried`` the next may be made."""
+    return min(timedelta(seconds=2**tried), LONGEST_WAIT) * random.uniform(0.5, 1)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -29,10 +29,27 @@ class Event(BaseModel):
     event_name: ClassVar[str]
     event_version: ClassVar[int] = 1
 
+    @classmethod
+    def upcast(cls, version: int, payload: dict[str, Any]) -> dict[str, Any]:
+        """The payload stored as ``version``, an older one, as the newest version has it. Override it with the version.
+
+        Not called for events of the newest version.
+        """
+        return payload
+
+    @classmethod
+    def read(cls, version: int, payload: dict[str, Any]) -> Self:
+        """A stored payload of any version, as the newest. Raises ValueError when it does not fit or is newer."""
+        if version > cls.event_version:
+            raise ValueError(f"{cls.event_name} is stored as version {version}; this process reads {cls.event_version}")
+        if version < cls.event_version:
+            payload = cls.upcast(version, dict(payload))
+        return cls.model_validate(payload)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event as a subscriber receives it: the typed payload and its envelope."""
+    """An event as a subscriber receives it: the typed payload, always of the newest ``version``, and its envelope."""
 
     id: UUID
     name: str
@@ -53,8 +70,12 @@ class Subscriber:
     *external* (mail, HTTP, chain): ``handler(unit_of_work, actor, event)`` outside any transaction, at least once;
     ``event.id`` is the idempotency key for the other side.
 
-    A handler that raises is tried again with back-off until ``max_attempts``, then waits as a dead letter.
-    Not called while its plugin is disabled: its deliveries pause and are not lost.
+    A handler that raises, or takes its worker with it, is tried again with back-off until ``max_attempts``, then waits
+    as a dead letter. In a transactional handler no statement, and no pause between two, may take longer than
+    ``lease_seconds``; an external one is called again when it has not answered by then. One that takes twice as long is
+    interrupted by an exception.
+    Not called while an admin has paused it, nor while its plugin, or the plugin of the event, is disabled or absent:
+    its deliveries wait and are not lost.
     """
 
     event: type[Event] | str

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert
@@ -10,17 +12,24 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 from core.clock import now
 from core.db.session import RING
+from core.events import subscribers
 from core.events.event import Event
-from core.events.models import Delivery, EventRow
+from core.events.models import BULK, INTERACTIVE, Delivery, EventRow
 from core.ids import new_id
+from core.observability import metrics, traces
+from core.observability.committed import when_committed
 
 
 def publish(session: Session, actor: Actor, *events: Event) -> list[UUID]:
     """Write ``events`` and their deliveries; they exist if and only if the transaction commits.
 
-    Returns the event ids. Raises LookupError for an event type that no loaded plugin declares.
+    Subscribers of a plugin that is absent (safe mode, failed) have theirs too; those of an ``actor`` that works in
+    bulk are made after the others. Returns the event ids. Raises LookupError for an event type that no loaded plugin
+    declares.
     """
     registry = session.info["registry"]
+    absent = subscribers.absent(session)
+    priority = BULK if actor.bulk else INTERACTIVE
     at = now()
     ids: list[UUID] = []
     rows, deliveries = [], []
@@ -42,11 +51,25 @@ def publish(session: Session, actor: Actor, *events: Event) -> list[UUID]:
                 "causation_id": actor.causation_id,
             }
         )
-        for subscriber_id in registry.subscribers_of(event.event_name):
-            deliveries.append({"event_id": event_id, "subscriber": subscriber_id, "due_at": at})
+        for subscriber_id in [*registry.subscribers_of(event.event_name), *absent.get(event.event_name, ())]:
+            deliveries.append({"event_id": event_id, "subscriber": subscriber_id, "due_at": at, "priority": priority})
     if rows:
         session.execute(insert(EventRow), rows)
+        when_committed(session, _watched(rows))
     if deliveries:
         session.execute(insert(Delivery), deliveries)
         session.info[RING] = True
     return ids
+
+
+def _watched(rows: list[dict[str, Any]]) -> Callable[[], None]:
+    """What those who watch are told of these events once they are committed."""
+    marks = [traces.mark(f"publish {row['name']}", row["correlation_id"], row["id"], event=row["id"]) for row in rows]
+
+    def tell() -> None:
+        for row, mark in zip(rows, marks, strict=True):
+            metrics.PUBLISHED.labels(row["name"]).inc()
+            if mark:
+                mark()
+
+    return tell

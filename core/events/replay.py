@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -12,20 +14,63 @@ from core.actor import Actor
 from core.audit.trail import record
 from core.clock import now
 from core.db.session import RING
+from core.i18n import _
+from core.jobs.job import JobContext
+from core.jobs.models import JobRow
+from core.jobs.queue import enqueue
 
+REPLAY_JOB = "replay_deliveries"
+CHUNK = 500
 _REPLAY = text("""
     UPDATE core_delivery SET state = 'pending', attempts = 0, due_at = :at, last_error = NULL, done_at = NULL
     WHERE state IN ('dead', 'done') AND id = ANY(:ids) RETURNING id
 """)
+# The replayed wait behind what people cause now, hence the priority of bulk.
+_REPLAY_MATCHING = text("""
+    UPDATE core_delivery
+    SET state = 'pending', attempts = 0, due_at = :at, last_error = NULL, done_at = NULL, priority = 1
+    WHERE state = :state AND id = ANY(:ids)
+""")
+_MATCHING = """
+    FROM core_delivery d JOIN core_event e ON e.id = d.event_id
+    WHERE d.state = :state AND d.id > :after AND d.id <= :last
+        AND (:subscriber = '' OR d.subscriber = :subscriber) AND (:event = '' OR e.name = :event)
+        AND (CAST(:since AS timestamptz) IS NULL OR e.occurred_at >= :since)
+        AND (CAST(:until AS timestamptz) IS NULL OR e.occurred_at < :until)
+"""
 _DEAD = text("SELECT id FROM core_delivery WHERE state = 'dead' AND (:subscriber = '' OR subscriber = :subscriber)")
 _LAG = text("""
-    SELECT subscriber,
-        count(*) FILTER (WHERE state = 'pending') AS pending,
-        count(*) FILTER (WHERE state = 'pending' AND attempts > 0) AS retrying,
-        count(*) FILTER (WHERE state = 'dead') AS dead,
-        count(*) FILTER (WHERE state = 'done') AS done,
-        coalesce(extract(epoch FROM :at - min(due_at) FILTER (WHERE state = 'pending' AND due_at <= :at)), 0) AS lag
-    FROM core_delivery GROUP BY subscriber ORDER BY subscriber
+    SELECT coalesce(d.subscriber, s.id) AS subscriber, coalesce(s.paused, false) AS paused,
+        coalesce(hour, 0) AS hour, coalesce(failed, 0) AS failed, coalesce(pending, 0) AS pending,
+        coalesce(retrying, 0) AS retrying, coalesce(dead, 0) AS dead, coalesce(done, 0) AS done,
+        coalesce(extract(epoch FROM :at - oldest), 0) AS lag
+    FROM core_subscriber s FULL JOIN (
+        SELECT subscriber,
+            count(*) FILTER (WHERE state = 'done' AND done_at > :at - interval '1 hour') AS hour,
+            count(*) FILTER (WHERE failed_at > :at - interval '1 hour') AS failed,
+            count(*) FILTER (WHERE state = 'pending') AS pending,
+            count(*) FILTER (WHERE state = 'pending' AND attempts > 0) AS retrying,
+            count(*) FILTER (WHERE state = 'dead') AS dead,
+            count(*) FILTER (WHERE state = 'done') AS done,
+            min(due_at) FILTER (WHERE state = 'pending' AND due_at <= :at) AS oldest
+        FROM core_delivery GROUP BY subscriber
+    ) d ON d.subscriber = s.id ORDER BY 1
+""")
+
+
+_PER_MINUTE = text("""
+    WITH minutes AS (
+        SELECT date_trunc('minute', CAST(:at AS timestamptz)) - n * interval '1 minute' AS minute
+        FROM generate_series(59, 0, -1) n
+    ), done AS (
+        SELECT date_trunc('minute', done_at) AS minute, count(*) AS n FROM core_delivery
+        WHERE state = 'done' AND done_at > :at - interval '1 hour' GROUP BY 1
+    ), failed AS (
+        SELECT date_trunc('minute', failed_at) AS minute, count(*) AS n FROM core_delivery
+        WHERE failed_at > :at - interval '1 hour' GROUP BY 1
+    )
+    SELECT m.minute, coalesce(d.n, 0), coalesce(f.n, 0)
+    FROM minutes m LEFT JOIN done d USING (minute) LEFT JOIN failed f USING (minute) ORDER BY m.minute
 """)
 
 
@@ -56,5 +101,78 @@ def replay_dead(session: Session, actor: Actor, subscriber: str = "") -> int:
 
 
 def lag(session: Session) -> list[dict[str, Any]]:
-    """For each subscriber: pending, retrying, dead and done deliveries, and the age of the oldest due, in seconds."""
+    """For each known subscriber: whether it is ``paused``, its deliveries, and the age of the oldest due in seconds.
+
+    ``pending``, ``retrying``, ``dead`` and ``done`` as they stand; of the last hour those done (``hour``) and those
+    that failed at least once (``failed``).
+    """
     return [dict(row) for row in session.execute(_LAG, {"at": now()}).mappings()]
+
+
+def per_minute(session: Session) -> list[tuple[datetime, int, int]]:
+    """Deliveries done and failed in each of the last 60 minutes, oldest first."""
+    rows = session.execute(_PER_MINUTE, {"at": now()}).tuples()
+    return [(minute, done, failed) for minute, done, failed in rows]
+
+
+class ReplayFilter(BaseModel):
+    """Which deliveries to make again. At least a subscriber or an event is named; times are those of the events."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    subscriber: str = Field("", max_length=160)
+    event: str = Field("", max_length=120)
+    since: datetime | None = None
+    until: datetime | None = None
+    state: Literal["dead", "done"] = "dead"
+
+    @model_validator(mode="after")
+    def _narrow(self) -> ReplayFilter:
+        if self.state == "done" and not (self.subscriber or self.event):
+            raise ValueError(_("Name a subscriber or an event: everything that was ever done is too much."))
+        for moment in (self.since, self.until):
+            if moment is not None and moment.tzinfo is None:
+                raise ValueError(_("Give times with their zone, such as 2026-01-31T12:00:00Z."))
+        return self
+
+
+def replay_matching(session: Session, actor: Actor, wanted: ReplayFilter, reason: str | None = None) -> JobRow:
+    """Ask for a job that delivers again whatever fits the filter, in steps, with progress. Audited."""
+    job = enqueue(session, actor, f"core.{REPLAY_JOB}", wanted.model_dump(mode="json"))
+    changes = {name: [None, value] for name, value in wanted.model_dump(mode="json").items() if value}
+    record(
+        session,
+        actor,
+        "core.delivery.replay_asked",
+        subject_type="job",
+        subject_id=job.id,
+        changes=changes,
+        reason=reason,
+    )
+    return job
+
+
+def run_replay(context: JobContext) -> dict[str, Any]:
+    """The job: what is made again while it runs is not taken a second time, since it goes upward by id."""
+    wanted = ReplayFilter.model_validate(context.params).model_dump()
+    state = context.checkpoint()
+    if not state:
+        with context.unit_of_work() as session:
+            everything = {**wanted, "after": 0, "last": 2**63 - 1}
+            total, last = session.execute(
+                text(f"SELECT count(*), coalesce(max(d.id), 0) {_MATCHING}"), everything
+            ).one()
+            state = {"after": 0, "last": last, "total": total, "done": 0}
+            context.save(session, **state)
+    page = text(f"SELECT d.id {_MATCHING} ORDER BY d.id LIMIT {CHUNK}")
+    while True:
+        with context.unit_of_work() as session:
+            ids = session.scalars(page, {**wanted, "after": state["after"], "last": state["last"]}).all()
+            if ids:
+                session.execute(_REPLAY_MATCHING, {"ids": list(ids), "at": now(), "state": wanted["state"]})
+                session.info[RING] = True
+                state = {**state, "after": ids[-1], "done": state["done"] + len(ids)}
+                context.save(session, **state)
+        context.progress(state["done"], state["total"])
+        if not ids:
+            return {"replayed": state["done"]}

@@ -13,6 +13,7 @@ from sqlalchemy import JSON, LargeBinary, Text, select
 from core.gateway.request import actor
 from core.members.models import Member
 from core.resource import BoundResource, Resource
+from core.wording import words as shown_words
 
 # The class of a state badge by the colour words of Resource.states.
 TONES = {"green": "ok", "yellow": "wait", "red": "bad", "blue": "info", "purple": "info", "gray": "off"}
@@ -44,7 +45,7 @@ def state(words: Mapping[str, str]) -> Callable[[Any], Markup]:
     def show(value: Any) -> Markup:
         text = str(value or "")
         tone = TONES.get(words.get(text, "gray"), "off")
-        label = gettext(text.replace("_", " ").capitalize()) if text else "—"
+        label = gettext(shown_words(text)) if text else "—"
         return Markup('<span class="gh-state is-{}">{}</span>').format(tone, escape(label))
 
     return show

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from flask_appbuilder.forms import DynamicForm
-from flask_babel import lazy_gettext
+from flask_babel import gettext, lazy_gettext
 from sqlalchemy.dialects.postgresql import JSONB
 from wtforms import (
     BooleanField,
@@ -29,6 +29,7 @@ from core.db.base import Units
 from core.i18n import _
 from core.resource import BoundResource
 from core.rest.schema import BIGGEST, storable
+from core.wording import column_label, words
 
 LONG = 200
 
@@ -47,7 +48,7 @@ class JsonField(TextAreaField):
             try:
                 self.data = json.loads(valuelist[0])
             except (ValueError, RecursionError) as problem:
-                raise ValueError(f"This is not JSON: {problem}") from None
+                raise ValueError(gettext(_("This is not JSON: {problem}")).format(problem=problem)) from None
 
 
 class UnitsField(IntegerField):
@@ -102,7 +103,7 @@ def form_of(bound: BoundResource, keys: tuple[str, ...], *, search: bool = False
 
 def label_of(bound: BoundResource, key: str) -> str:
     """A column's label, in English."""
-    return bound.resource.labels.get(key) or key.removesuffix("_id").replace("_", " ").capitalize()
+    return column_label(bound.resource, key)
 
 
 def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> Any:
@@ -148,7 +149,7 @@ def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> An
     return StringField(validators=checks, **options)
 
 
-def choices_of(bound: BoundResource, key: str, column: Any) -> list[tuple[str, str]]:
+def choices_of(bound: BoundResource, key: str, column: Any) -> list[tuple[str, Any]]:
     """The values of an enumerated column: of its type, its ``info["choices"]`` or the resource's ``states``."""
     values = getattr(column.type, "enums", None) or column.info.get("choices") or bound.resource.states.get(key) or ()
-    return [(value, str(value).replace("_", " ").capitalize()) for value in values]
+    return [(value, lazy_gettext(words(value))) for value in values]

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import joinedload, selectinload
 
 from core.fab.filters import Converter
+from core.gateway.request import actor
 from core.resource import BoundResource
 from core.rest.resource import prefix_search
 
@@ -30,6 +31,8 @@ class Interface(SQLAInterface):  # type: ignore[misc]
 
     def apply_filters(self, query: Any, filters: Any) -> Any:
         query = super().apply_filters(query, filters)
+        if (visible := self.bound.visible(actor())) is not None:
+            query = query.filter(visible)
         if self.bound.resource.search and (term := request.args.get(SEARCH, "").strip()):
             query = query.filter(prefix_search(self.bound, term[:120].replace("\x00", "")))
         return query
@@ -45,10 +48,10 @@ class Interface(SQLAInterface):  # type: ignore[misc]
             query = query.options((selectinload if many else joinedload)(getattr(self.obj, name)))
         return super().apply_all(query, *arguments, **named)
 
-    def get(self, id: Any, filters: Any = None, select_columns: Any = None) -> Any:
-        """The record with this key, which may be text, or None. Raises NotFound for what no key can be."""
+    def get(self, id: Any, filters: Any = None, select_columns: Any = None, *, action: str = "show") -> Any:
+        """The record with this key, which may be text. Raises NotFound, as BoundResource.get does."""
         options = [joinedload(getattr(self.obj, name)) for name in self.eager]
-        return self.session.get(self.obj, self.bound.parse_key(id), options=options)
+        return self.bound.get(self.session, actor(), id, action, options)
 
     def add(self, item: Any, commit: bool = True) -> None:
         raise NotImplementedError("records are written by the resource's services")

@@ -6,7 +6,7 @@ import re
 from functools import wraps
 from typing import Any
 
-from flask import abort, flash, g, has_request_context, redirect, render_template, request, url_for
+from flask import flash, g, has_request_context, redirect, render_template, request, url_for
 from flask_appbuilder import ModelView, expose
 from flask_babel import gettext, lazy_gettext
 from markupsafe import Markup
@@ -19,6 +19,7 @@ from core.fab.forms import form_of, label_of
 from core.fab.interface import COUNT_CAP, SEARCH, Interface
 from core.gateway.errors import domain_error
 from core.gateway.request import actor
+from core.gateway.sentences import told
 from core.i18n import _
 from core.resource import BoundResource
 
@@ -32,11 +33,11 @@ MOST_ROWS = 100
 
 
 def guarded(view: Any) -> Any:
-    """Let pass who holds the view's permission; the gateway answers everybody else, as it does everywhere."""
+    """Let pass who may reach at least some records; the gateway answers everybody else, as it does everywhere."""
 
     @wraps(view)
     def checked(self: Any, *arguments: Any, **path: Any) -> Any:
-        actor().require(self.bound.permission(ACTIONS[view.__name__]))
+        self.bound.visible(actor(), ACTIONS[view.__name__])
         return view(self, *arguments, **path)
 
     return checked
@@ -118,9 +119,7 @@ class ResourceView(ModelView):  # type: ignore[misc]
     def show(self, pk: str) -> Any:
         if self.bound.resource.page:
             return redirect(self.bound.resource.page.format(id=pk))
-        record = self.datamodel.get(pk)
-        if record is None:
-            abort(404)
+        record = self.datamodel.get(pk, action="show")
         detail = ""
         if self.bound.resource.detail:
             context = self.bound.resource.detail(g.session, record)
@@ -180,9 +179,7 @@ class ResourceView(ModelView):  # type: ignore[misc]
     @expose("/edit/<pk>", methods=["GET", "POST"])
     @guarded
     def edit(self, pk: str) -> Any:
-        record = self.datamodel.get(pk)
-        if record is None:
-            abort(404)
+        record = self.datamodel.get(pk, action="update")
         form = self.edit_form.refresh(request.form) if request.method == "POST" else self.edit_form.refresh(obj=record)
         if request.method == "POST" and form.validate():
             untouched = self.edit_form(formdata=None, obj=record)
@@ -198,9 +195,7 @@ class ResourceView(ModelView):  # type: ignore[misc]
     @expose("/delete/<pk>", methods=["POST"])
     @guarded
     def delete(self, pk: str) -> Any:
-        record = self.datamodel.get(pk)
-        if record is None:
-            abort(404)
+        record = self.datamodel.get(pk, action="delete")
         try:
             with g.session.begin_nested():
                 self.bound.delete(g.session, actor(), record)
@@ -224,7 +219,7 @@ class ResourceView(ModelView):  # type: ignore[misc]
             for key, sentences in (known.details if isinstance(known.details, dict) else {}).items():
                 if key in form:
                     texts = sentences if isinstance(sentences, (list, tuple)) else [sentences]
-                    form[key].errors = [*form[key].errors, *(gettext(str(text)) for text in texts)]
+                    form[key].errors = [*form[key].errors, *(told(str(text)) for text in texts)]
                     placed = True
             if not placed:
                 flash(known.fill(gettext(known.sentence)), "danger")

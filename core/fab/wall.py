@@ -14,9 +14,11 @@ from werkzeug.local import LocalProxy
 
 from core.access import permission_name
 from core.db.session import current
+from core.errors import Forbidden
 from core.fab.views import METHODS, class_name, view_of
 from core.gateway.request import actor, owned_by
 from core.registry import Registry
+from core.resource import BoundResource
 
 ACTIONS = {f"can_{method}": action for action, method in METHODS.items()}
 
@@ -37,6 +39,7 @@ class GatewaySecurity(SecurityManager):  # type: ignore[misc]
     """Asks the gateway's actor; FAB's own login, tokens and permission writes are not used."""
 
     views: dict[str, str]
+    resources: dict[str, BoundResource]
 
     def create_login_manager(self, *arguments: Any) -> Any:
         manager = super().create_login_manager(*arguments)
@@ -51,7 +54,13 @@ class GatewaySecurity(SecurityManager):  # type: ignore[misc]
         if "." not in key:
             return False
         action = ACTIONS.get(permission, permission.removeprefix("can_"))
-        return actor().can(permission_name(f"can_{action}", key))
+        if key not in self.resources:
+            return actor().can(permission_name(f"can_{action}", key))
+        try:
+            self.resources[key].visible(actor(), action)
+        except Forbidden:
+            return False
+        return True
 
 
 def exact(number: Any) -> str:
@@ -77,6 +86,7 @@ def install(app: Flask, registry: Registry) -> AppBuilder:
     builder = Builder(security_manager_class=GatewaySecurity)
     builder.init_app(app, LocalProxy(current))
     app.jinja_env.filters["decimalformat"] = exact
+    builder.sm.resources = registry.resources
     builder.sm.views = {class_name(bound): bound.key for bound in registry.resources.values()}
     for bound in registry.resources.values():
         builder.add_view_no_menu(view_of(bound))

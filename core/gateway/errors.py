@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 import structlog
 from flask import Flask, Response, g, jsonify, redirect, render_template, request, url_for
@@ -17,7 +18,9 @@ from werkzeug.exceptions import HTTPException
 from core.actor import Actor
 from core.errors import Conflict, DomainError, Invalid, Unauthenticated, Unavailable
 from core.gateway.request import is_api
+from core.gateway.sentences import told_details
 from core.i18n import _
+from core.observability import metrics
 from core.resource import AlreadyExists, InUse
 
 log = structlog.get_logger("gateway")
@@ -36,7 +39,21 @@ HTTP = {
     422: ("INVALID", Invalid.sentence),
     429: ("LIMIT", _("Too many requests. Try again later.")),
     500: ("INTERNAL", _("Something went wrong on our side. It has been noted under the request number.")),
+    503: ("UNAVAILABLE", Unavailable.sentence),
 }
+# The headline of a page; the sentence stands below it.
+TITLES = {
+    400: _("That was not understood"),
+    403: _("Not allowed"),
+    404: _("Not found"),
+    409: _("Not possible now"),
+    413: _("Too large"),
+    422: _("That cannot be accepted"),
+    429: _("A moment, please"),
+    500: _("Something went wrong"),
+    503: _("Not available at the moment"),
+}
+AGAIN = (429, 503)  # the same address may work later
 
 
 def install(app: Flask) -> None:
@@ -58,7 +75,20 @@ def answer(problem: Exception) -> Any:
         log.warning("unavailable", path=request.path, error=repr(problem))
     if type(known) is Unauthenticated and not is_api():  # a bad token is told so: its sender fills in no form
         return _to_login()
-    return _shown(known.status, known.code, known.fill(gettext(known.sentence)), known.details)
+    if known.page and not is_api():
+        return redirect(f"{known.page}?next={quote(_back())}", 303)
+    shown = _shown(known.status, known.code, known.fill(gettext(known.sentence)), known.details)
+    if wait := known.params.get("retry_after"):
+        shown.headers["Retry-After"] = str(wait)
+    return shown
+
+
+def _back() -> str:
+    """The page a refused act was asked for on: a form is filled in again, never sent by itself."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    parts = urlsplit(request.referrer or "")
+    return parts.path if parts.netloc == request.host else "/"
 
 
 def _to_login() -> Any:
@@ -134,7 +164,7 @@ def envelope_error(status: int, code: str, message: str, details: Any) -> Respon
     """The failure envelope as a response."""
     body = {
         "success": False,
-        "error": {"code": code, "message": message, "details": details},
+        "error": {"code": code, "message": message, "details": told_details(details)},
         "meta": {"request_id": g.get("request_id")},
     }
     response = jsonify(body)
@@ -143,17 +173,21 @@ def envelope_error(status: int, code: str, message: str, details: Any) -> Respon
 
 
 def _shown(status: int, code: str, message: str, details: Any) -> Response:
+    metrics.ERRORS.labels(code).inc()
     if is_api() or request.accept_mimetypes.best == "application/json":
         return envelope_error(status, code, message, details)
     if status == 503:
         g.actor = Actor(kind="anonymous", name="anonymous")  # the page must ask the database nothing
         g.pop("shell", None)
-    title = message if status != 500 else gettext(_("Something went wrong"))
+    title = gettext(TITLES[status]) if status in TITLES else message
+    again = status in AGAIN and request.method == "GET"
     page = render_template(
         "guildhall/error.html",
         code=status,
         title=title,
         sentence="" if title == message else message,
         request_id=g.get("request_id"),
+        back_url=request.full_path.rstrip("?") if again else "/",
+        back_label=gettext(_("Try again")) if again else "",
     )
     return Response(page, status)

@@ -34,6 +34,8 @@ def install(app: Flask, config: Config) -> None:
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
         if config.secure:
             headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        if allowance := g.get("allowance"):
+            allowance.tell(headers)
         if "request_id" in g:
             headers["X-Request-ID"] = g.request_id
         if not request.path.startswith("/static/") or response.status_code >= 400:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 
 import redis
 import structlog
@@ -65,7 +66,7 @@ class Limits:
             return None
         name, quota = _class(settings, actor, declared)
         item = RateLimitItemPerMinute(quota, settings.rate_window_minutes)
-        key = item.key_for(name, str(actor.member_id or actor.ip))
+        key = item.key_for(name, str(actor.member_id or _address(actor.ip)))
         try:
             count = self._storage.incr(key, item.get_expiry())
             reset = max(1, math.ceil(self._storage.get_expiry(key) - time.time()))
@@ -97,3 +98,14 @@ def _class(settings: PlatformSettings, actor: Actor, declared: str | None) -> tu
     if settings.rate_profile == "seeds":
         return "seeds", settings.rate_member_seeds
     return "member", settings.rate_member
+
+
+def _address(ip: str | None) -> str:
+    """What an address counts as: one network of IPv6 is one caller, which may choose among 2**64 addresses."""
+    try:
+        parsed = ip_address(ip or "")
+    except ValueError:
+        return "unknown"
+    if isinstance(parsed, IPv6Address):
+        return parsed.exploded[:19] if parsed.ipv4_mapped is None else str(parsed.ipv4_mapped)
+    return str(parsed)

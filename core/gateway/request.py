@@ -10,17 +10,22 @@ from typing import Any, TypeVar
 from flask import Flask, current_app, g, request
 from flask import session as cookie
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.utils import redirect
 
-from core import lifecycle
+from core import lifecycle, settings
 from core.actor import Actor
 from core.db import session as sessions_of_work
 from core.db.session import RING
-from core.errors import NotFound, Unauthenticated
+from core.errors import DomainError, NotFound, TwoFactorRequired, Unauthenticated
+from core.gateway import bodies, cors
+from core.gateway.limits import Exceeded, Limits
 from core.ids import new_id
-from core.members import sessions, tokens
+from core.members import api_keys, sessions, tokens
 from core.platform import Platform
+from core.platform_settings import PlatformSettings
 
 API_PREFIXES = ("/api/", "/v1/", "/mcp", "/.well-known/")
+PROBES = ("/health", "/metrics")  # asked by machines inside, over plain HTTP
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 csrf = CSRFProtect()
@@ -50,10 +55,17 @@ def bare(view: V) -> V:
     return view
 
 
+def without_two_factor(view: V) -> V:
+    """Mark a view that an admin may use who has yet to set up the second factor the settings ask for."""
+    view.without_two_factor = True  # type: ignore[attr-defined]
+    return view
+
+
 def install(app: Flask, made: Platform) -> None:
     """Let every request of ``app`` pass here."""
     app.extensions["guildhall"] = made
     app.extensions["guildhall.owners"] = {}
+    app.extensions["guildhall.limits"] = Limits(made.redis_url) if made.redis_url else None
     app.config.setdefault("WTF_CSRF_CHECK_DEFAULT", False)
     csrf.init_app(app)
     app.before_request(_open)
@@ -75,38 +87,89 @@ def commit_with_views(app: Flask) -> None:
 def _committing(view: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(view)
     def committed(*arguments: Any, **named: Any) -> Any:
-        answer = view(*arguments, **named)
-        g.session.commit()
-        if g.session.info.pop(RING, False) and (doorbell := platform().database.doorbell):
-            doorbell()
+        try:
+            answer = view(*arguments, **named)
+        except DomainError as refusal:
+            if refusal.keeps:
+                _commit()
+            raise
+        _commit()
         return answer
 
     return committed
+
+
+def _commit() -> None:
+    g.session.commit()
+    if g.session.info.pop(RING, False) and (doorbell := platform().database.doorbell):
+        doorbell()
 
 
 def _is_bare(endpoint: str | None, view: Any) -> bool:
     return bool(getattr(view, "bare", False)) or (endpoint or "").endswith("static")
 
 
-def _open() -> None:
+def _open() -> Any:
     given = request.headers.get("X-Request-ID", "")
     g.request_id = given if REQUEST_ID.fullmatch(given) else str(new_id())
     g.actor = Actor(kind="anonymous", name="anonymous", ip=request.remote_addr, request_id=g.request_id)
     view = current_app.view_functions.get(request.endpoint or "")
+    if platform().config.https_redirect and not request.is_secure and not request.path.startswith(PROBES):
+        return redirect(platform().config.url + request.full_path.rstrip("?"), 308)
     if _is_bare(request.endpoint, view):
-        return
+        return None
     g.session = platform().database.session()
     g.session_token = sessions_of_work._current.set(g.session)
-    g.actor = _identify()
+    if is_api() and (preflight := cors.look(settings.read(g.session, PlatformSettings))):
+        return preflight
+    try:
+        g.actor = _identify()
+    finally:
+        _spend(getattr(view, "limit", None))
     g.session.info["actor"] = g.actor
+    bodies.check(view)
     if request.method not in SAFE_METHODS and ("sid" in cookie or not is_api()) and not _bearer():
         csrf.protect()
+    if _lacks_factor(g.actor) and not getattr(view, "without_two_factor", False):
+        raise TwoFactorRequired()
     owner = current_app.extensions["guildhall.owners"].get(request.blueprint)
     if owner in lifecycle.disabled(g.session):
         raise NotFound()
+    return None
+
+
+def identify() -> Actor:
+    """Who makes the present request, for a view that is bare and must ask now and then."""
+    g.session = platform().database.session()
+    g.session_token = sessions_of_work._current.set(g.session)
+    g.actor = _identify()
+    return actor()
+
+
+def _spend(declared: str | None) -> None:
+    """Count a request of the API; who guesses at tokens is counted as nobody. Raises Exceeded."""
+    limits: Limits | None = current_app.extensions["guildhall.limits"]
+    if limits is None or not is_api():
+        return
+    try:
+        g.allowance = limits.spend(settings.read(g.session, PlatformSettings), g.actor, declared)
+    except Exceeded as problem:
+        g.allowance = problem.allowance
+        raise
+
+
+def _lacks_factor(actor: Actor) -> bool:
+    """Whether this is an admin who must set up a second factor before anything else."""
+    if "Admin" not in actor.roles or actor.two_factor or actor.session_id is None:
+        return False
+    rule = settings.read(g.session, PlatformSettings).require_admin_two_factor
+    return rule == "yes" or (rule == "auto" and not platform().config.load_demo)
 
 
 def _bearer() -> str | None:
+    """What the request shows of itself: an access token, or an API key in either header."""
+    if key := request.headers.get("X-API-Key", "").strip():
+        return key
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
 
@@ -115,7 +178,9 @@ def _identify() -> Actor:
     """The actor behind the token or the cookie. Raises Unauthenticated for a token that is no longer good."""
     about = {"ip": request.remote_addr, "request_id": g.request_id}
     if (token := _bearer()) is not None:
-        session_id = tokens.session_of(platform().config.secret_key, token)
+        if token.startswith(api_keys.MARK):
+            return api_keys.actor_of(g.session, token, **about)
+        session_id = tokens.session_of(g.session, token)
         try:
             return sessions.actor_of(g.session, session_id=session_id, **about)
         except Unauthenticated:

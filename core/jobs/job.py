@@ -42,7 +42,9 @@ class JobCancelled(Exception):
 class Job:
     """A kind of background work. ``run(context)`` may return a JSON object as its result.
 
-    It runs at least once: after a crash it is started again with its checkpoint, up to ``max_attempts``.
+    It runs at least once: after a crash it is started again with its checkpoint, up to ``max_attempts``; after a
+    failure too, each time after a longer wait. While it runs its lease is renewed, however long a step takes. What it
+    publishes is delivered after what people cause.
     """
 
     name: str

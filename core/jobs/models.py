@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Index, String, Text, text
+from sqlalchemy import Index, String, Text, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Count, CreatedAt, Id, Instant, Json, Model
@@ -33,6 +33,7 @@ class JobRow(Model):
     actor_name: Mapped[str] = mapped_column(String(120))
     correlation_id: Mapped[UUID]
     created_at: Mapped[CreatedAt]
+    due_at: Mapped[CreatedAt] = mapped_column(server_default=func.now())
     started_at: Mapped[Instant | None]
     finished_at: Mapped[Instant | None]
     lease_until: Mapped[Instant | None]

@@ -16,6 +16,8 @@ from core.db.session import RING
 from core.errors import Conflict, NotFound
 from core.i18n import _
 from core.jobs.models import JobRow, ScheduleRow
+from core.observability import traces
+from core.observability.committed import when_committed
 
 
 class JobNotRetryable(Conflict):
@@ -40,7 +42,17 @@ def enqueue(session: Session, actor: Actor, kind: str, params: dict[str, Any] | 
     session.add(job)
     session.flush()
     session.info[RING] = True
+    if mark := traces.mark(f"enqueue {kind}", job.correlation_id, job.id, job=job.id):
+        when_committed(session, mark)
     return job
+
+
+def enqueue_once(session: Session, actor: Actor, kind: str, params: dict[str, Any] | None = None) -> JobRow | None:
+    """As ``enqueue``, but None while the same job with the same params waits or runs already."""
+    same = JobRow.kind == kind, JobRow.params == (params or {}), JobRow.state.in_(("queued", "running"))
+    if session.scalar(select(JobRow.id).where(*same).limit(1)):
+        return None
+    return enqueue(session, actor, kind, params)
 
 
 def cancel(session: Session, job_id: UUID) -> JobRow:
@@ -62,6 +74,7 @@ def retry(session: Session, job_id: UUID) -> JobRow:
     if job.state not in ("failed", "cancelled"):
         raise JobNotRetryable(state=job.state)
     job.state, job.attempts, job.error, job.cancel_requested, job.finished_at = "queued", 0, None, False, None
+    job.due_at = now()
     session.info[RING] = True
     return job
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import json
+import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -10,7 +13,8 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Select, and_, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from core import lifecycle
@@ -19,8 +23,11 @@ from core.clock import now
 from core.db.session import Database
 from core.jobs.job import JobCancelled
 from core.jobs.models import JobRow
+from core.observability import metrics, traces
 
 LEASE = timedelta(seconds=60)
+BEAT_SECONDS = 15.0
+LONGEST_WAIT = timedelta(hours=1)
 log = structlog.get_logger("jobs")
 
 
@@ -35,6 +42,7 @@ class Running:
             name=job.actor_name,
             member_id=job.member_id,
             correlation_id=job.correlation_id,
+            bulk=True,
         )
         self._mine = (JobRow.id == job.id, JobRow.attempts == job.attempts, JobRow.state == "running")
         self._database = database
@@ -63,21 +71,51 @@ class Running:
         if session.scalar(statement.returning(JobRow.id)) is None:
             raise JobCancelled()
 
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """Renew the lease from a thread, so that a long step is not taken for a dead worker's."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            while not ended.wait(BEAT_SECONDS):
+                try:
+                    self.finish(lease_until=now() + LEASE)
+                except SQLAlchemyError as problem:
+                    log.warning("the lease of a job was not renewed", job=str(self.job_id), error=str(problem))
+
+        present = contextvars.copy_context()
+        thread = threading.Thread(target=present.run, args=(beat,), name=f"lease {self.job_id}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+
     def finish(self, **values: Any) -> None:
-        """Write the end of this try, unless the lease was lost and another worker has the job."""
+        """Write what became of this try, unless the lease was lost and another worker has the job."""
         with self._database.unit_of_work() as session:
             session.execute(update(JobRow).where(*self._mine).values(values))
+
+
+def _due(session: Session) -> Select[JobRow]:
+    """The jobs whose turn it is, or whose worker died."""
+    off = lifecycle.disabled(session)
+    kinds = [kind for kind in session.info["registry"].jobs if kind.split(".")[0] not in off]
+    turn = and_(JobRow.state == "queued", or_(JobRow.due_at <= now(), JobRow.cancel_requested))
+    lost = and_(JobRow.state == "running", JobRow.lease_until < now())
+    return select(JobRow).where(JobRow.kind.in_(kinds), or_(turn, lost)).order_by(JobRow.id).limit(1)
+
+
+def waiting(session: Session) -> bool:
+    """Whether a job could be run now."""
+    return session.scalar(_due(session)) is not None
 
 
 def run_next(database: Database) -> bool:
     """Run the oldest job that waits (or whose worker died); False when there is none."""
     registry = database.info["registry"]
     with database.unit_of_work() as session:
-        off = lifecycle.disabled(session)
-        kinds = [kind for kind in registry.jobs if kind.split(".")[0] not in off]
-        lost = and_(JobRow.state == "running", JobRow.lease_until < now())
-        query = select(JobRow).where(JobRow.kind.in_(kinds), or_(JobRow.state == "queued", lost))
-        job = session.scalar(query.order_by(JobRow.id).limit(1).with_for_update(skip_locked=True))
+        job = session.scalar(_due(session).with_for_update(skip_locked=True))
         if job is None:
             return False
         declared = registry.jobs[job.kind]
@@ -93,13 +131,38 @@ def run_next(database: Database) -> bool:
     context = Running(database, job)
     state, result, error = "done", None, None
     try:
-        result = declared.run(context)
-        json.dumps(result)
+        with _watched(job), context.kept_alive():
+            result = declared.run(context)
+            json.dumps(result)
     except JobCancelled:
         state = "cancelled"
     except Exception as problem:
-        log.exception("job failed", job=str(job.id), kind=job.kind, attempt=job.attempts)
+        log.exception(
+            "job failed",
+            job=str(job.id),
+            kind=job.kind,
+            attempt=job.attempts,
+            correlation_id=str(job.correlation_id),
+        )
         state = "queued" if job.attempts < declared.max_attempts else "failed"
         result, error = None, f"{type(problem).__name__}: {problem}"[:2000]
-    context.finish(state=state, result=result, error=error, finished_at=None if state == "queued" else now())
+    metrics.JOBS.labels(job.kind, state).inc()
+    again = {"due_at": now() + _wait(job.attempts)} if state == "queued" else {"finished_at": now()}
+    context.finish(state=state, result=result, error=error, **again)
     return True
+
+
+def _wait(tried: int) -> timedelta:
+    """How long after try number ``tried`` the next may be made: 10 s, 20 s, 40 s, … with some chance in it."""
+    return min(timedelta(seconds=5 * 2**tried), LONGEST_WAIT) * random.uniform(0.5, 1)
+
+
+@contextmanager
+def _watched(job: JobRow) -> Iterator[None]:
+    """One try of a job: timed, traced, and with the correlation id in every line that it logs."""
+    with (
+        structlog.contextvars.bound_contextvars(correlation_id=str(job.correlation_id), job=str(job.id)),
+        traces.span(f"job {job.kind}", job.correlation_id, job.id, job=job.id, attempt=job.attempts),
+        metrics.timed(metrics.JOB, job.kind),
+    ):
+        yield

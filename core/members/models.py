@@ -5,9 +5,21 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.crypto.sealed import Sealed
 from core.db.base import CreatedAt, Id, Instant, Model
 
 STATUSES = ("active", "suspended", "closed")
@@ -35,7 +47,7 @@ class Member(Model):
     email_verified_at: Mapped[Instant | None]
     status: Mapped[str] = mapped_column(String(12), server_default="active", default="active")
     tier: Mapped[str] = mapped_column(String(40), server_default="free", default="free")
-    locale: Mapped[str] = mapped_column(String(12), server_default="en", default="en")
+    locale: Mapped[str] = mapped_column(String(12), server_default="", default="")  # empty: as the browser asks
     time_zone: Mapped[str] = mapped_column(String(64), server_default="UTC", default="UTC")
     source: Mapped[str] = mapped_column(String(20), server_default="registration", default="registration")
     joined_at: Mapped[CreatedAt]
@@ -92,6 +104,7 @@ class MemberSession(Model):
     created_at: Mapped[CreatedAt]
     expires_at: Mapped[Instant]
     revoked_at: Mapped[Instant | None]
+    stepped_up_at: Mapped[Instant | None]
 
 
 class RefreshToken(Model):
@@ -103,3 +116,67 @@ class RefreshToken(Model):
     session_id: Mapped[UUID] = mapped_column(ForeignKey("core_session.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[CreatedAt]
     used_at: Mapped[Instant | None]
+
+
+class FailedAttempt(Model):
+    """How often signing in failed of late, by account or by address. ``key`` is a keyed hash of either."""
+
+    __tablename__ = "core_failed_attempt"
+    __table_args__ = (Index("ix_core_failed_attempt_last_at", "last_at"),)
+
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    failures: Mapped[int]
+    last_at: Mapped[Instant]
+
+
+class TwoFactor(Model):
+    """A member's second factor: the secret of time-based codes. Waits for its first code until ``enabled_at``.
+
+    ``last_step`` is the newest time step whose code was taken: no code is good twice.
+    """
+
+    __tablename__ = "core_two_factor"
+
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), primary_key=True)
+    totp_secret: Mapped[str] = mapped_column(Sealed("core.totp"))
+    enabled_at: Mapped[Instant | None]
+    last_step: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[CreatedAt]
+
+
+class RecoveryCode(Model):
+    """One of the codes that stand in for a lost second factor; each is good once."""
+
+    __tablename__ = "core_recovery_code"
+
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), primary_key=True)
+    code_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    used_at: Mapped[Instant | None]
+
+
+class ApiKey(Model):
+    """A key by which a service acts for the member who made it, within its scopes. Only its hash is kept."""
+
+    __tablename__ = "core_api_key"
+
+    id: Mapped[Id]
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(120))
+    prefix: Mapped[str] = mapped_column(String(20))
+    secret_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(ARRAY(String(200)))
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Instant | None]
+    last_used_at: Mapped[Instant | None]
+    revoked_at: Mapped[Instant | None]
+
+
+class SigningKey(Model):
+    """A key that signs access tokens, sealed. The one without ``retired_at`` signs now."""
+
+    __tablename__ = "core_signing_key"
+
+    kid: Mapped[str] = mapped_column(String(40), primary_key=True)
+    private_key: Mapped[str] = mapped_column(Sealed("core.signing_key"))
+    created_at: Mapped[CreatedAt]
+    retired_at: Mapped[Instant | None]

@@ -6,12 +6,9 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import column, func, insert, select, table, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
@@ -21,15 +18,14 @@ from core.actor import Actor
 from core.audit.trail import record
 from core.clock import now
 from core.db import locks
-from core.errors import Conflict, Forbidden, Invalid
+from core.errors import Conflict, Forbidden, Invalid, Unauthenticated
 from core.events.publish import publish
 from core.i18n import _
 from core.ids import new_id
-from core.members.events import MemberRegistered
+from core.members import passwords, sessions, signed, throttle, two_factor
+from core.members.events import MemberRegistered, SignInFailed
 from core.members.models import Credential, Identity, Member, TierChange
 
-PASSWORD_LENGTH = (10, 200)
-_hasher = PasswordHasher()  # Argon2id with the library's recommended cost
 user_table = table("ab_user", *(column(c) for c in ("id", "first_name", "last_name", "username", "email", "active")))
 
 
@@ -41,6 +37,7 @@ class EmailTaken(Conflict):
 class SignInRefused(Forbidden):
     code = "INVALID_CREDENTIALS"
     status = 401
+    keeps = True
     sentence = _("The e-mail address or the password is wrong.")
 
 
@@ -68,16 +65,8 @@ def register(
     roles: Iterable[str] = ("User",),
 ) -> Member:
     """Create a member with an account; one without a password cannot sign in yet. Raises Invalid, EmailTaken."""
-    email, problems = email.strip(), {}
-    if not _plausible(email):
-        problems["email"] = [_("This is not an e-mail address.")]
-    if password is not None:
-        problems |= password_problems(password)
-    display_name = unicodedata.normalize("NFC", display_name).strip()
-    if not 1 <= len(display_name) <= 120 or not display_name.isprintable():
-        problems["display_name"] = [_("Give a name of 1 to 120 characters.")]
-    if problems:
-        raise Invalid(problems)
+    problems = passwords.problems(password, email.strip(), display_name) if password is not None else {}
+    email, display_name = check_profile(email, display_name, problems)
     locks.advisory(session, f"core.members.email:{email.lower()}")
     if session.scalar(select(Member.id).where(func.lower(Member.email) == email.lower())):
         raise EmailTaken()
@@ -87,49 +76,89 @@ def register(
     session.add(member)
     session.flush()
     if password is not None:
-        session.add(Credential(member_id=member.id, password_hash=_hasher.hash(password)))
+        session.add(Credential(member_id=member.id, password_hash=passwords.hasher.hash(password)))
     access.assign(session, member.user_id or 0, roles)
     publish(session, actor, MemberRegistered(member_id=member.id))
     return member
 
 
-def password_problems(password: str) -> dict[str, list[str]]:
-    """Why a password cannot be taken, by field; empty when it can."""
-    shortest, longest = PASSWORD_LENGTH
-    if not shortest <= len(password) <= longest:
-        return {"password": [_("Use 10 to 200 characters.")]}
-    return {}
+def check_profile(email: str, display_name: str, problems: Mapping[str, list[str]] | None = None) -> tuple[str, str]:
+    """E-mail and name as they are kept. Raises Invalid, with ``problems`` found before."""
+    found = dict(problems or {})
+    email = email.strip()
+    if not _plausible(email):
+        found["email"] = [_("This is not an e-mail address.")]
+    display_name = unicodedata.normalize("NFC", display_name).strip()
+    if not 1 <= len(display_name) <= 120 or not display_name.isprintable():
+        found["display_name"] = [_("Give a name of 1 to 120 characters.")]
+    if found:
+        raise Invalid(found)
+    return email, display_name
 
 
 def set_password(session: Session, actor: Actor, member_id: UUID, password: str) -> None:
     """Give a member a new password. Raises Invalid; audited without the password."""
-    if problems := password_problems(password):
+    member = session.get(Member, member_id)
+    known = (member.email or "", member.display_name) if member else ()
+    if problems := passwords.problems(password, *known):
         raise Invalid(problems)
-    row = {"member_id": member_id, "password_hash": _hasher.hash(password), "changed_at": now()}
+    row = {"member_id": member_id, "password_hash": passwords.hasher.hash(password), "changed_at": now()}
     session.execute(upsert(Credential).values(row).on_conflict_do_update(index_elements=["member_id"], set_=row))
     record(session, actor, "core.member.password_changed", subject_type="core.member", subject_id=member_id)
 
 
-def authenticate(session: Session, *, email: str, password: str) -> Member:
-    """The member with this e-mail and password. Raises SignInRefused, MemberSuspended.
+def authenticate(session: Session, actor: Actor, *, email: str, password: str, device: str | None = None) -> Member:
+    """The member with this e-mail and password; ``device`` names a browser that is known to be that person's.
 
-    Takes as long for an unknown address as for a wrong password, and says the same.
+    Raises SignInRefused, which keeps the failure that it counted; TooManyAttempts; MemberSuspended. Takes as long
+    for an unknown address as for a wrong password, and says the same.
     """
+    attempt = throttle.attempt(session, email, ip=actor.ip, device=device)
     query = select(Member, Credential).join(Credential).where(func.lower(Member.email) == email.strip().lower())
     found = session.execute(query).tuples().first()
-    try:
-        _hasher.verify(found[1].password_hash if found else _nobody(), password)
-    except (VerificationError, InvalidHashError):
-        raise SignInRefused() from None
-    if found is None:
+    if not passwords.matches(found[1].password_hash if found else None, password) or found is None:
+        attempt.failed()
+        publish(session, actor, SignInFailed(member_id=found[0].id if found else None, factor="password"))
         raise SignInRefused()
     member, credential = found
     if member.status != "active":
         raise MemberSuspended(status=member.status)
-    if _hasher.check_needs_rehash(credential.password_hash):
-        credential.password_hash = _hasher.hash(password)
+    attempt.succeeded()
+    if passwords.hasher.check_needs_rehash(credential.password_hash):
+        credential.password_hash = passwords.hasher.hash(password)
     member.last_login_at = now()
     return member
+
+
+def step_up(session: Session, actor: Actor, *, password: str, code: str = "", device: str | None = None) -> None:
+    """Take password and, where it is on, second factor again, for acts that ask for it; see ``require_step_up``.
+
+    Raises what ``authenticate`` and ``two_factor.check`` raise, and Unauthenticated for who holds no session.
+    """
+    member = session.get(Member, actor.member_id)
+    if member is None or actor.session_id is None:
+        raise Unauthenticated()
+    authenticate(session, actor, email=member.email or "", password=password, device=device)
+    if two_factor.is_on(session, member.id):
+        two_factor.check(session, actor, member.id, code)
+    sessions.step_up(session, actor.session_id)
+
+
+def verification_link(session: Session, member_id: UUID) -> str:
+    """The address that confirms a member's e-mail and takes the first password; good for three days, and once.
+
+    Make it when the mail is sent and keep it nowhere. Raises TokenUnusable for a member who is suspended.
+    """
+    return _link(session, "verify", member_id)
+
+
+def password_reset_link(session: Session, member_id: UUID) -> str:
+    """The address that takes a new password; good for an hour, and once. As ``verification_link``."""
+    return _link(session, "reset", member_id)
+
+
+def _link(session: Session, purpose: signed.Purpose, member_id: UUID) -> str:
+    return f"{session.info['config'].url}/{purpose}?token={signed.make(session, purpose, member_id)}"
 
 
 def set_tier(session: Session, member_id: UUID, tier: str, since: datetime | None = None) -> None:
@@ -176,12 +205,6 @@ def _identities(session: Session, kind: str, subjects: Iterable[str]) -> dict[st
     wanted = [(kind, subject) for subject in subjects]
     query = select(Identity.subject, Identity.member_id)
     return dict(session.execute(query.where(tuple_(Identity.kind, Identity.subject).in_(wanted))).tuples().all())
-
-
-@cache
-def _nobody() -> str:
-    """A hash to compare with where there is no account, so that its lack takes as long."""
-    return _hasher.hash("nobody has this password")
 
 
 def _plausible(email: str) -> bool:

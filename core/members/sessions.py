@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from core import access
 from core.actor import Actor
 from core.clock import now
-from core.errors import Unauthenticated
+from core.errors import NotFound, Unauthenticated
 from core.ids import new_id
 from core.members.models import Member, MemberSession
 
 COOKIE_LIFETIME = timedelta(days=14)
 
 _WHO = """
-    SELECT s.id AS session_id, m.id AS member_id, m.display_name, m.user_id, m.email, m.locale,
+    SELECT s.id AS session_id, m.id AS member_id, m.display_name, m.user_id, m.email, m.locale, s.stepped_up_at,
+        EXISTS (SELECT FROM core_two_factor t WHERE t.member_id = m.id AND t.enabled_at IS NOT NULL) AS two_factor,
         ARRAY(SELECT r.name FROM ab_user_role ur JOIN ab_role r ON r.id = ur.role_id
               WHERE ur.user_id = m.user_id ORDER BY r.name) AS roles
     FROM core_session s JOIN core_member m ON m.id = s.member_id
@@ -45,7 +47,7 @@ def start(
     device: str | None,
     lifetime: timedelta = COOKIE_LIFETIME,
 ) -> tuple[MemberSession, str]:
-    """Begin a session of a member; returns its row and the token, which is shown nowhere else."""
+    """Begin a session of a member who has just proved who they are; returns its row and the token, kept nowhere."""
     token = secrets.token_urlsafe(32)
     row = MemberSession(
         id=new_id(),
@@ -55,6 +57,7 @@ def start(
         ip=ip,
         device=(device or "")[:200] or None,
         expires_at=now() + lifetime,
+        stepped_up_at=now(),
     )
     session.add(row)
     session.flush()
@@ -82,6 +85,8 @@ def actor_of(session: Session, *, token: str | None = None, session_id: UUID | N
         roles=roles,
         session_id=found["session_id"],
         locale=found["locale"],
+        stepped_up_at=found["stepped_up_at"],
+        two_factor=found["two_factor"],
         **about,
     )
 
@@ -92,7 +97,47 @@ def revoke(session: Session, session_id: UUID) -> None:
     session.execute(statement.values(revoked_at=now()))
 
 
-def revoke_all(session: Session, member_id: UUID) -> None:
-    """End every session of a member."""
+def step_up(session: Session, session_id: UUID) -> None:
+    """Note that the holder of the session has just proved again who they are."""
+    session.execute(update(MemberSession).where(MemberSession.id == session_id).values(stepped_up_at=now()))
+
+
+def living(session: Session, member_id: UUID) -> list[MemberSession]:
+    """The sessions of a member that have not ended, the newest first."""
+    query = select(MemberSession).where(MemberSession.member_id == member_id, MemberSession.revoked_at.is_(None))
+    query = query.where(MemberSession.expires_at > now()).order_by(MemberSession.created_at.desc(), MemberSession.id)
+    return list(session.scalars(query))
+
+
+def revoke_own(session: Session, member_id: UUID, session_id: UUID) -> None:
+    """End one session of this member. Raises NotFound for another's and for one that has ended."""
+    if session_id not in {row.id for row in living(session, member_id)}:
+        raise NotFound()
+    revoke(session, session_id)
+
+
+def revoke_all(session: Session, member_id: UUID, *, but: UUID | None = None) -> None:
+    """End every session of a member; ``but`` names one that goes on."""
     statement = update(MemberSession).where(MemberSession.member_id == member_id, MemberSession.revoked_at.is_(None))
+    if but is not None:
+        statement = statement.where(MemberSession.id != but)
     session.execute(statement.values(revoked_at=now()))
+
+
+def device_token(session: Session, email: str) -> str:
+    """What a browser keeps to be known as one from which this person has signed in."""
+    number = secrets.token_urlsafe(16)
+    return f"{number}.{_device_seal(session, email, number)}"
+
+
+def known_device(session: Session, email: str, token: str | None) -> str | None:
+    """The browser's own name when ``token`` says that this person signed in from it, else None."""
+    number, _dot, seal = (token or "").partition(".")
+    good = hmac.compare_digest(_device_seal(session, email, number).encode(), seal.encode("utf-8", "replace"))
+    return number if good else None
+
+
+def _device_seal(session: Session, email: str, number: str) -> str:
+    secret: str = session.info["config"].secret_key
+    message = f"guildhall:device|{email.strip().lower()}|{number}".encode("utf-8", "replace")
+    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()

@@ -21,12 +21,11 @@ from core.clock import now
 from core.errors import Unauthenticated
 from core.i18n import _
 from core.ids import new_id
-from core.members import sessions
+from core.members import sessions, signing
 from core.members.models import MemberSession, RefreshToken
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
-ALGORITHM = "HS256"
 
 
 class TokenInvalid(Unauthenticated):
@@ -34,9 +33,15 @@ class TokenInvalid(Unauthenticated):
     sentence = _("The token is not valid or has expired. Sign in again.")
 
 
-def issue(session: Session, secret: str, actor: Actor) -> dict[str, Any]:
+class TokenReused(TokenInvalid):
+    """The same answer; but that the session has ended must stay."""
+
+    keeps = True
+
+
+def issue(session: Session, actor: Actor) -> dict[str, Any]:
     """An access token and a refresh token for the actor's session."""
-    at = now()
+    at, key = now(), signing.current(session)
     claims = {
         "sub": str(actor.member_id),
         "sid": str(actor.session_id),
@@ -50,19 +55,22 @@ def issue(session: Session, secret: str, actor: Actor) -> dict[str, Any]:
     refresh = secrets.token_urlsafe(32)
     session.add(RefreshToken(token_hash=sessions.token_hash(refresh), session_id=actor.session_id))
     return {
-        "access_token": jwt.encode(claims, secret, ALGORITHM),
+        "access_token": jwt.encode(claims, key.private, signing.ALGORITHM, headers={"kid": key.kid}),
         "refresh_token": refresh,
         "token_type": "Bearer",
         "expires_in": int(ACCESS_LIFETIME.total_seconds()),
     }
 
 
-def session_of(secret: str, token: str) -> UUID:
+def session_of(session: Session, token: str) -> UUID:
     """The session an access token speaks for. Raises TokenInvalid."""
     try:
         # Expiry is checked by our own clock below; the clocks of two servers differ a little.
         options: Options = {"require": ["sub", "sid", "exp", "iat"], "verify_exp": False, "verify_iat": False}
-        claims = jwt.decode(token, secret, [ALGORITHM], options=options)
+        key = signing.accepted(session, str(jwt.get_unverified_header(token).get("kid")))
+        if key is None:
+            raise TokenInvalid()
+        claims = jwt.decode(token, key.public, [signing.ALGORITHM], options=options)
         if claims["exp"] <= now().timestamp():
             raise TokenInvalid()
         return UUID(str(claims["sid"]))
@@ -73,7 +81,7 @@ def session_of(secret: str, token: str) -> UUID:
 def rotate(session: Session, refresh: str) -> UUID | None:
     """Use a refresh token; returns its session, or None when it was used before: then the session has ended.
 
-    Raises TokenInvalid for a token that never was. The caller commits also when None is returned.
+    Raises TokenInvalid for a token that never was. The caller then raises TokenReused, which keeps that.
     """
     digest = sessions.token_hash(refresh)
     statement = update(RefreshToken).where(RefreshToken.token_hash == digest, RefreshToken.used_at.is_(None))

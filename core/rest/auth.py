@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from core import access
 from core.actor import Actor
 from core.errors import Unauthenticated
-from core.gateway.request import platform
-from core.members import service, sessions, tokens
+from core.gateway.request import without_two_factor
+from core.members import service, sessions, signed, tokens, two_factor
 from core.members.models import Member
 from core.rest import fields
 from core.rest.blueprint import RestBlueprint
@@ -32,6 +32,22 @@ class TokensSchema(Schema):
     expires_in = fields.Integer(metadata={"description": "Seconds until the access token expires."})
 
 
+class SignInSchema(TokensSchema):
+    challenge_token = fields.String(
+        metadata={"description": "Instead of the tokens, when a second factor is asked for; good for five minutes."}
+    )
+
+
+class SecondFactorBody(Schema):
+    challenge_token = fields.String(required=True)
+    code = fields.String(required=True, load_only=True, metadata={"example": "123456"})
+
+
+class StepUpBody(Schema):
+    password = fields.String(required=True, load_only=True)
+    code = fields.String(load_default="", load_only=True, metadata={"description": "With two-factor sign-in."})
+
+
 class RefreshBody(Schema):
     refresh_token = fields.String(required=True)
 
@@ -46,15 +62,41 @@ class MeSchema(Schema):
 
 @rest.post("/auth/login", public=True)
 @rest.arguments(Credentials)
-@rest.response(200, TokensSchema)
+@rest.response(200, SignInSchema)
 def login(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
-    """Sign in with e-mail and password; answers a token pair."""
-    member = service.authenticate(session, email=body["email"], password=body["password"])
-    agent = request.headers.get("User-Agent")
-    row, _token = sessions.start(
-        session, member, kind="token", ip=actor.ip, device=agent, lifetime=tokens.REFRESH_LIFETIME
-    )
-    return tokens.issue(session, platform().config.secret_key, sessions.actor_of(session, session_id=row.id))
+    """Sign in with e-mail and password; answers a token pair.
+
+    A member with two-factor sign-in gets ``challenge_token`` instead, for /auth/login/second-factor.
+    """
+    return sign_in(session, actor, email=body["email"], password=body["password"])
+
+
+def sign_in(session: Session, actor: Actor, *, email: str, password: str) -> dict[str, Any]:
+    """The first step of a sign-in: a token pair, or the challenge of the second step."""
+    member = service.authenticate(session, actor, email=email, password=password)
+    if two_factor.is_on(session, member.id):
+        return {"challenge_token": signed.make(session, "second-factor", member.id)}
+    return _signed_in(session, actor, member)
+
+
+@rest.post("/auth/login/second-factor", public=True)
+@rest.arguments(SecondFactorBody)
+@rest.response(200, TokensSchema)
+def second_factor(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """End a sign-in with a code of the app or a recovery code; answers a token pair."""
+    member_id = signed.read(session, "second-factor", body["challenge_token"])
+    two_factor.check(session, actor, member_id, body["code"])
+    return _signed_in(session, actor, session.get_one(Member, member_id))
+
+
+@rest.post("/auth/step-up", signed_in=True)
+@without_two_factor
+@rest.arguments(StepUpBody)
+@rest.response(204)
+def step_up(session: Session, actor: Actor, body: dict[str, Any]) -> Response:
+    """Prove again who you are, for what asks for it in the next ten minutes."""
+    service.step_up(session, actor, password=body["password"], code=body["code"])
+    return Response(status=204)
 
 
 @rest.post("/auth/refresh", public=True)
@@ -64,17 +106,17 @@ def refresh(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, A
     """Exchange a refresh token for a new pair; each is good for one use."""
     session_id = tokens.rotate(session, body["refresh_token"])
     if session_id is None:
-        session.commit()  # the reuse has ended the session, and that must stay although the answer is a refusal
-        raise tokens.TokenInvalid()
+        raise tokens.TokenReused()
     try:
         member = sessions.actor_of(session, session_id=session_id)
     except Unauthenticated:
         raise tokens.TokenInvalid() from None
     tokens.extend(session, session_id)
-    return tokens.issue(session, platform().config.secret_key, member)
+    return tokens.issue(session, member)
 
 
 @rest.post("/auth/logout", signed_in=True)
+@without_two_factor
 @rest.response(204)
 def logout(session: Session, actor: Actor) -> Response:
     """End this session at once: its access and refresh tokens are refused from now on."""
@@ -84,6 +126,7 @@ def logout(session: Session, actor: Actor) -> Response:
 
 
 @rest.get("/me", signed_in=True)
+@without_two_factor
 @rest.response(200, MeSchema)
 def me(session: Session, actor: Actor) -> dict[str, Any]:
     """Who is signed in."""
@@ -96,3 +139,11 @@ def me(session: Session, actor: Actor) -> dict[str, Any]:
         "roles": list(g.actor.roles),
         "permissions": access.bundles(actor.permissions),
     }
+
+
+def _signed_in(session: Session, actor: Actor, member: Member) -> dict[str, Any]:
+    agent = request.headers.get("User-Agent")
+    row, _token = sessions.start(
+        session, member, kind="token", ip=actor.ip, device=agent, lifetime=tokens.REFRESH_LIFETIME
+    )
+    return tokens.issue(session, sessions.actor_of(session, session_id=row.id))

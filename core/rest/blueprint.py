@@ -21,6 +21,7 @@ import marshmallow as ma
 from flask import Response, g, jsonify, request
 from flask_smorest.utils import resolve_schema_instance
 
+from core.gateway.limits import DECLARED
 from core.gateway.request import actor as current_actor
 from core.rest import fields, idempotency
 from core.rest.body import BodyParser
@@ -56,15 +57,17 @@ class RestBlueprint(flask_smorest.Blueprint):
 
     A view is called ``view(session, actor, *arguments, **path)`` inside the request's unit of work and returns
     what its schema dumps, a ``Page``, or None. Each route names who may use it: ``permission``, ``signed_in`` or
-    ``public``. ``idempotent`` makes a POST take an Idempotency-Key.
+    ``public``. ``idempotent`` makes a POST take an Idempotency-Key. ``limit`` names the class
+    the route is counted in, such as ``payment``, instead of the caller's general one. ``body_limit`` is the most bytes
+    its body may have, where one megabyte (ten with files) is not what it needs.
     """
 
     ARGUMENTS_PARSER = BodyParser()
 
-    def __init__(self, plugin: str, description: str = "", *, part: str = "") -> None:
+    def __init__(self, plugin: str, description: str = "", *, part: str = "", prefix: str = "") -> None:
         self.plugin = plugin
         name = f"{plugin}_{part}" if part else plugin
-        prefix = f"/api/v1/{plugin.replace('_', '-')}"
+        prefix = prefix or f"/api/v1/{plugin.replace('_', '-')}"
         super().__init__(name, "guildhall", url_prefix=prefix, description=description)
 
     def get(self, rule: str, **access: Any) -> Callable[[View], View]:
@@ -102,11 +105,17 @@ class RestBlueprint(flask_smorest.Blueprint):
         signed_in: bool = False,
         public: bool = False,
         idempotent: bool = False,
+        limit: str | None = None,
+        body_limit: int | None = None,
+        step_up: bool = False,
     ) -> Callable[[View], View]:
         if sum((permission is not None, signed_in, public)) != 1:
             raise TypeError(f"{method} {rule}: say exactly one of permission, signed_in and public")
         if public and idempotent:
             raise TypeError(f"{method} {rule}: a public route cannot tell whose Idempotency-Key it is given")
+
+        if limit is not None and limit not in DECLARED:
+            raise TypeError(f"{method} {rule}: there is no limit class {limit}, but {', '.join(DECLARED)}")
 
         def declare(view: View) -> View:
             @wraps(view)
@@ -114,8 +123,10 @@ class RestBlueprint(flask_smorest.Blueprint):
                 actor = current_actor()
                 if permission:
                     actor.require(permission)
-                elif signed_in and actor.member_id is None:
-                    actor.require("sign-in")
+                elif signed_in:
+                    actor.require_session(or_bundle=f"{self.plugin}:{'read' if method == 'GET' else 'write'}")
+                if step_up:
+                    actor.require_step_up()
 
                 def run() -> Response:
                     answer: Response = view(g.session, actor, **path)
@@ -131,6 +142,8 @@ class RestBlueprint(flask_smorest.Blueprint):
             documented = self.doc(**self._about(view, permission, public, idempotent))(guarded)
             documented = self.alt_response("default", schema=Failure, description="Failure")(documented)
             documented.permission = permission
+            documented.limit = limit
+            documented.body_limit = body_limit
             self.add_url_rule(rule, view.__name__, documented, methods=[method], tags=[self.plugin])
             return documented
 
@@ -147,10 +160,12 @@ class RestBlueprint(flask_smorest.Blueprint):
             ]
         return about
 
-    def response(self, status_code: Any, schema: Any = None, **documentation: Any) -> Callable[[View], View]:
-        """Dump what the view returns with ``schema`` and put it in the envelope."""
+    def response(
+        self, status_code: Any, schema: Any = None, *, plain: bool = False, **documentation: Any
+    ) -> Callable[[View], View]:
+        """Dump what the view returns with ``schema`` and put it in the envelope; ``plain`` leaves the envelope out."""
         shape = resolve_schema_instance(schema) if schema is not None else None
-        decorate = super().response(status_code, _enveloped(shape), **documentation)
+        decorate = super().response(status_code, shape if plain else _enveloped(shape), **documentation)
 
         def around(view: View) -> View:
             @wraps(view)
@@ -162,8 +177,8 @@ class RestBlueprint(flask_smorest.Blueprint):
                 if isinstance(result, Page):
                     meta["page"] = {"next_cursor": result.next_cursor}
                     result = result.items
-                body = {"success": True, "data": shape.dump(result) if shape else result, "meta": meta}
-                response = jsonify(body)
+                data = shape.dump(result) if shape else result
+                response = jsonify(data if plain else {"success": True, "data": data, "meta": meta})
                 response.status_code = int(status_code)
                 return response
 

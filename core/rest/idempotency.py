@@ -75,8 +75,11 @@ def _run(session: Session, view: Callable[[], Response]) -> Response:
             raise
         answer = errors._http(problem)
     except Exception as problem:
-        savepoint.rollback()
         known = errors.domain_error(problem)
+        if known is not None and known.keeps:
+            savepoint.commit()
+        else:
+            savepoint.rollback()
         if known is None or known.status >= 500:
             raise
         message = known.fill(gettext(known.sentence))

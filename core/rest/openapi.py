@@ -6,18 +6,28 @@ from copy import deepcopy
 from typing import Any
 
 import flask_smorest
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, g, jsonify, render_template
 
 from core import lifecycle
 from core.gateway.request import owned_by
 from core.platform import Platform
-from core.rest.auth import rest as core_rest
-from core.rest.blueprint import RestBlueprint
+from core.rest import access as member_access
+from core.rest import compatibility, fields
+from core.rest.blueprint import Failure, RestBlueprint
+from core.rest.described import complete
+from core.rest.own import rest as core_rest
 from core.rest.resource import add_routes
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 class Api(flask_smorest.Api):  # type: ignore[misc]
     """flask-smorest without its error handlers (ours serve HTML too) and without its documentation pages."""
+
+    ERROR_SCHEMA = Failure
 
     def _register_error_handlers(self) -> None: ...
 
@@ -28,6 +38,8 @@ def install(app: Flask, platform: Platform) -> None:
         API_TITLE="Guildhall", API_VERSION=platform.registry.plugins["core"].version, OPENAPI_VERSION="3.1.0"
     )
     api = Api(app)
+    api.register_field(fields.Units, "string", None)
+    api.register_field(fields.Money, "object", None)
     bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     api.spec.components.security_scheme("bearer", bearer)
     for plugin in platform.registry.plugins.values():
@@ -35,21 +47,36 @@ def install(app: Flask, platform: Platform) -> None:
         for bound in platform.registry.resources.values():
             if bound.plugin == plugin.name and bound.resource.rest:
                 add_routes(generated, bound)
-        for blueprint in (core_rest if plugin.name == "core" else plugin.rest, generated):
+        own = (core_rest, member_access.rest, compatibility.rest) if plugin.name == "core" else (plugin.rest,)
+        for blueprint in (*own, generated):
             if isinstance(blueprint, RestBlueprint) and blueprint._docs:
                 api.register_blueprint(blueprint)
                 owned_by(app, plugin.name, blueprint.name)
 
+    made: dict[frozenset[str], dict[str, Any]] = {}
+
     @app.get("/api/v1/openapi.json")
     def openapi() -> Response:
-        return jsonify(_filtered(api.spec.to_dict(), lifecycle.disabled(g.session)))
+        off = lifecycle.disabled(g.session)
+        if off not in made:
+            made[off] = complete(_filtered(api.spec.to_dict(), off))
+        return jsonify(made[off])
+
+    @app.get("/api/docs")
+    def api_docs() -> Response:
+        """Swagger UI over the document; its own policy lets it set styles, and no script but ours runs."""
+        answer = Response(render_template("guildhall/api_docs.html"), mimetype="text/html")
+        answer.headers["Content-Security-Policy"] = POLICY
+        return answer
 
 
 def _filtered(document: dict[str, Any], disabled: frozenset[str]) -> dict[str, Any]:
     """The document without the paths of disabled plugins."""
     shown = deepcopy(document)
     for path in list(shown["paths"]):
-        if path.split("/")[3].replace("-", "_") in disabled:
+        tags = {tag for operation in shown["paths"][path].values() if "tags" in operation for tag in operation["tags"]}
+        if tags & disabled:
             del shown["paths"][path]
+    shown["paths"]["/api/health"] = compatibility.HEALTH
     shown["servers"] = [{"url": "/"}]
     return shown

@@ -15,6 +15,7 @@ from core.i18n import _
 
 BIGGEST = 10**38 - 1
 DEEPEST = 60
+WHOLE = r"^-?[0-9]{1,38}$"
 
 
 class Schema(ma.Schema):
@@ -55,6 +56,16 @@ class Money(base.Field[dict[str, Any]]):
     Loads to ``{"amount": 1250, "asset": "USD"}``; dumps from such a mapping. Numbers are refused: JSON's are floats.
     """
 
+    ABOUT = {
+        "properties": {"amount": {"type": "string", "pattern": WHOLE}, "asset": {"type": "string", "maxLength": 20}},
+        "required": ["amount", "asset"],
+        "additionalProperties": False,
+        "example": {"amount": "1250", "asset": "USD"},
+    }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "metadata": {**self.ABOUT, **options.get("metadata", {})}})
+
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else {"amount": str(value["amount"]), "asset": value["asset"]}
 
@@ -73,6 +84,11 @@ class Money(base.Field[dict[str, Any]]):
 
 class Units(base.Field[int]):
     """A whole number of units as a string on the wire."""
+
+    ABOUT = {"pattern": WHOLE, "example": "1250"}
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "metadata": {**self.ABOUT, **options.get("metadata", {})}})
 
     def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
         return None if value is None else str(value)

@@ -11,19 +11,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.actor import Actor
 from core.audit.seal import seal
-from core.clock import now
+from core.events.deliver import waiting as deliveries_wait
 from core.jobs.queue import turn_schedules
+from core.jobs.run import waiting as jobs_wait
 from core.platform import Platform
 from core.runtime.lifeline import watch
 
 log = structlog.get_logger("scheduler")
 TICK_SECONDS = 1.0
-_WAITING = {
-    "deliver": text("SELECT EXISTS (SELECT 1 FROM core_delivery WHERE state = 'pending' AND due_at <= :at)"),
-    "run_job": text(
-        "SELECT EXISTS (SELECT 1 FROM core_job WHERE state = 'queued' OR (state = 'running' AND lease_until < :at))"
-    ),
-}
 
 
 def lead(platform: Platform) -> None:
@@ -58,6 +53,6 @@ def tick(platform: Platform) -> None:
     if platform.bell is None:
         return
     with platform.unit_of_work() as session:
-        for name, query in _WAITING.items():
-            if session.scalar(query, {"at": now()}):
+        for name, waits in {"deliver": deliveries_wait, "run_job": jobs_wait}.items():
+            if waits(session):
                 platform.bell.ring(name)

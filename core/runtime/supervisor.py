@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -52,7 +53,8 @@ class Supervisor:
     """Starts engines and processes, restarts what crashes, ends all of it in the given order.
 
     ``prepare(database_url, redis_url)`` is called once, when the engines run, and before processes that are not early.
-    Children get GUILDHALL_DATABASE_URL, GUILDHALL_REDIS_URL, GUILDHALL_HOME, GUILDHALL_DEMO and LIFELINE_FD.
+    Children get GUILDHALL_DATABASE_URL, GUILDHALL_REDIS_URL, GUILDHALL_HOME, GUILDHALL_DEMO,
+    LIFELINE_FD and a folder in common for what they count.
     On a terminal their output goes to ``<home>/log/<name>.log``, otherwise to ours.
     """
 
@@ -151,9 +153,17 @@ class Supervisor:
             "GUILDHALL_DATABASE_URL": database_url,
             "GUILDHALL_REDIS_URL": redis_url,
             "GUILDHALL_HOME": str(self.config.home),
+            "PROMETHEUS_MULTIPROC_DIR": str(self._figures()),
             # With a URL given, a child cannot tell that the engine is embedded, which decides about the demo.
             "GUILDHALL_DEMO": "true" if self.config.load_demo else "false",
         }
+
+    def _figures(self) -> Path:
+        """The folder where our processes count, so that the web process shows the figures of all; emptied."""
+        folder = self.config.home / "metrics"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

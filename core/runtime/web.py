@@ -3,40 +3,56 @@
 from __future__ import annotations
 
 import os
+import pkgutil
 import shutil
 import socket
 import tempfile
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
 from config import Config
 from core.runtime.lifeline import wait_until_prepared, watch
 
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from core.platform import Platform
+
+FACTORY = "app:create_app"
+SHARED = "PROMETHEUS_MULTIPROC_DIR"
+
 
 def serve(config: Config) -> None:
     """Serve until told to stop. A page says that Guildhall is starting until the application is loaded."""
     if config.database_url is None:
         raise SystemExit("Set GUILDHALL_DATABASE_URL, or use `guildhall run`, which brings its own engines.")
-    folder = tempfile.mkdtemp(prefix="guildhall-metrics-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    own = None if SHARED in os.environ else tempfile.mkdtemp(prefix="guildhall-metrics-")
+    os.environ.setdefault(SHARED, own or "")  # read by prometheus_client when it is imported
     listener = _listen(config)
     watch()
     waiting = _Waiting(listener)
     waiting.start()
-    from app import create_app
+    from core.observability import traces
     from core.platform import Platform
 
+    traces.setup(config.otlp_endpoint, process="web")
     database_url = config.database_url
-    config = config.model_copy(update={"multiprocess_metrics": True})
-    app = create_app(Platform(config, database_url, config.redis_url))
+    app = application(Platform(config, database_url, config.redis_url))
     wait_until_prepared()
     waiting.stop()
     try:
         Server(app, config, listener).run()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if own:
+            shutil.rmtree(own, ignore_errors=True)
+
+
+def application(platform: Platform) -> Flask:
+    """The web application. Its factory lies above the core, so it is named as WSGI servers name one."""
+    made: Flask = pkgutil.resolve_name(FACTORY)(platform)
+    return made
 
 
 def _listen(config: Config) -> socket.socket:
@@ -92,7 +108,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "bind": f"fd://{self._listener.fileno()}",
             "workers": self._config.web_workers,
             "threads": self._config.web_threads,
-            "worker_class": "gthread",
+            "worker_class": "core.runtime.patience.PatientWorker",
             "preload_app": True,
             "timeout": 60,
             "graceful_timeout": 10,

@@ -82,7 +82,7 @@ def recalculate(platform: Any) -> None:
 
 
 def _import(platform: Any, lines: Callable[[], Iterable[Line | BadLine]], total: int, *, kind: str, title: str) -> None:
-    actor = Actor.system(f"import {title}"[:120])
+    actor = Actor.system(f"import {title}"[:120], bulk=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

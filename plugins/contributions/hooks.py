@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Panel, _, collect, enqueue, hookimpl
+from guildhall import Actor, Panel, _, collect, enqueue_once, hookimpl
 
 from . import queries
 from .hookspecs import STAGES, Stage
 from .models import Contribution, Milestone, MilestoneReachedRow, Reward
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def story(session: Session, contribution_id: UUID) -> list[Stage]:
@@ -90,9 +94,14 @@ def member_panels(session: Session, actor: Actor, member_id: UUID) -> list[Panel
 
 @hookimpl
 def first_start(session: Session, platform: Any) -> str | None:
-    """Ask for the import of the repository that the boot settings name, unless a git history is already here."""
+    """Ask for the import of the repository that the boot settings name; beside the demo, of this checkout's own.
+
+    Asked for at every start: what is there is skipped, and what was committed since is added.
+    """
     repo = platform.config.repo
-    if repo is None or queries.has_git_history(session):
+    if repo is None and platform.config.load_demo and (CHECKOUT / ".git").exists() and shutil.which("git"):
+        repo = CHECKOUT
+    if repo is None:
         return None
-    enqueue(session, Actor.system("first start"), "contributions.import_git", {"path": str(repo.resolve())})
-    return f"The history of {repo.name} is being imported."
+    enqueue_once(session, Actor.system("first start"), "contributions.import_git", {"path": str(repo.resolve())})
+    return f"The history of {repo.resolve().name} is being imported."

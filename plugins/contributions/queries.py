@@ -263,9 +263,3 @@ def last_days(session: Session, days: int = 30) -> tuple[int, int]:
     counted = query.where(Contribution.state == "counted", Contribution.occurred_at >= middle - timedelta(days=days))
     this, before = session.execute(counted).one()
     return this, before
-
-
-def has_git_history(session: Session) -> bool:
-    """Whether a git history was imported before."""
-    query = select(Contribution.id).where(Contribution.type.in_(("git.commit", "git.merge", "git.release")))
-    return session.scalar(query.where(Contribution.source == "import").limit(1)) is not None

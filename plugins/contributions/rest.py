@@ -178,7 +178,9 @@ def record(session: Session, actor: Actor, body: dict[str, Any]) -> Contribution
     return service.record(session, actor, member_id=member_id, source=_source(actor), **body)
 
 
-@rest.post("/contributions/bulk", permission="contributions:contribution:create", idempotent=True)
+@rest.post(
+    "/contributions/bulk", permission="contributions:contribution:create", idempotent=True, body_limit=10 * 1024 * 1024
+)
 @rest.doc(
     requestBody={
         "required": True,

@@ -49,7 +49,7 @@ def load_demo(platform: Any, accounts: bool) -> None:
 
 
 def _account(platform: Any, email: str, roles: tuple[str, ...]) -> None:
-    actor = Actor.system("demo")
+    actor = Actor.system("demo", bulk=True)
     try:
         with platform.unit_of_work(actor) as session:
             password = make_account(session, actor, email, *roles)

@@ -41,7 +41,7 @@ def load(platform: Any, progress: Progress = lambda what, done, total: None) -> 
     ``progress(what, done, total)`` is called as it goes. Deliveries are left to the worker: badges, rewards and
     notices come after it. The members have no accounts, and addresses that reach nobody.
     """
-    actor = Actor.system("demo")
+    actor = Actor.system("demo", bulk=True)
     with platform.unit_of_work(actor) as session:
         end = _end(session)
         row = insert(Load).values(seed=SEED, end_date=end.date(), loaded_at=now())

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Member, StoredEvent, read_settings
+from guildhall import Actor, Member, StoredEvent, read_settings, translated
 from plugins.badges import Badge
 from plugins.contributions import Contribution
 from plugins.wallet import shown
@@ -90,10 +90,11 @@ def send_mail(unit_of_work: UnitOfWork, actor: Actor, event: StoredEvent) -> Non
         reachable = member.email and not member.email.endswith(".invalid") and member.status == "active"
         if row is None or not (reachable and settings.mail and config.smtp_url):
             return
-        [notice] = queries.shown(session, [row])
+        say = translated(session, member.locale)
+        [notice] = queries.shown(session, [row], say)
     try:
         sender = mail.sender(config.mail_from, settings.sender_name)
-        message = mail.compose(notice, member, sender=sender, site=config.url)
+        message = mail.compose(notice, member, sender=sender, site=config.url, say=say)
         mail.send(mail.Server.from_url(config.smtp_url), message)
     except mail.MailUnusable as problem:
         with unit_of_work() as session:

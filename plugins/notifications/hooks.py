@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, Panel, _, hookimpl
@@ -28,7 +29,7 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
             icon=notice.kind.icon,
             url=notice.url or None,
         )
-        for notice in queries.of_contribution(session, contribution_id)
+        for notice in queries.of_contribution(session, contribution_id, gettext)
     ]
 
 

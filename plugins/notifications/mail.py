@@ -12,8 +12,9 @@ from email.message import EmailMessage
 from email.utils import parseaddr
 from ipaddress import ip_address
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
-from guildhall import Member, _, now
+from guildhall import Member, Translator, _, now
 
 from .queries import Notice
 
@@ -70,25 +71,33 @@ def sender(configured: str, name: str = "") -> Address:
         raise Misconfigured("mail_from must read Name <address@example.org>") from None
 
 
-def compose(notice: Notice, member: Member, *, sender: Address, site: str) -> EmailMessage:
-    """The notice as a message of plain text. ``site`` is the address people use, without a trailing slash.
+def compose(notice: Notice, member: Member, *, sender: Address, site: str, say: Translator) -> EmailMessage:
+    """The notice as a message of plain text. ``site`` is the address people use, without a trailing slash; ``say``
+    speaks the member's language, as the notice does.
 
     The Message-ID follows from the notice's id, so that a mail sent twice after a crash is known as one.
     Raises MailUnusable for an address that cannot stand in a header.
     """
+    message = addressed(member, sender=sender, subject=notice.subject, number=notice.id, say=say)
+    footer = say(FOOTER).replace("{url}", f"{site}/admin/notifications/mine")
+    parts = (notice.body, notice.url and site + notice.url, footer)
+    message.set_content("\n\n".join(part for part in parts if part))
+    message["Content-Language"] = say.language
+    return message
+
+
+def addressed(member: Member, *, sender: Address, subject: str, number: UUID, say: Translator) -> EmailMessage:
+    """A message to a member without its text; ``number`` makes the Message-ID. Raises MailUnusable."""
     message = EmailMessage()
     try:
         message["To"] = Address(" ".join(member.display_name.split()), addr_spec=member.email or "")
     except (ValueError, IndexError, MessageError) as problem:
         raise MailUnusable(f"The address cannot be used: {problem}") from None
     message["From"] = sender
-    message["Subject"] = " ".join(notice.subject.split())
-    message["Message-ID"] = f"<{notice.id}@{sender.domain}>"
+    message["Subject"] = " ".join(subject.split())
+    message["Message-ID"] = f"<{number}@{sender.domain}>"
     message["Date"] = now()
     message["Auto-Submitted"] = "auto-generated"
-    footer = FOOTER.replace("{url}", f"{site}/admin/notifications/mine")
-    parts = (notice.body, notice.url and site + notice.url, footer)
-    message.set_content("\n\n".join(part for part in parts if part))
     return message
 
 

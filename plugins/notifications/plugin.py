@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, _
 
-from . import admin, events, handlers, hooks, hookspecs, rest
+from . import admin, events, handlers, hooks, hookspecs, letters, rest
 from .models import Notification
 from .settings import NotificationSettings
 
@@ -58,6 +58,18 @@ plugin = Plugin(
         Subscriber(event="wallet.reward.paid", handler=handlers.tell_reward, batch=50),
         # Eight SMTP steps of ten seconds each must fit into the lease, lest a colleague send the mail again.
         Subscriber(event=events.NotificationCreated, handler=handlers.send_mail, kind="external", lease_seconds=180),
+        Subscriber(
+            event="core.member.verification_requested",
+            handler=letters.send_verification,
+            kind="external",
+            lease_seconds=180,
+        ),
+        Subscriber(
+            event="core.member.password_reset_requested",
+            handler=letters.send_password_reset,
+            kind="external",
+            lease_seconds=180,
+        ),
     ],
     rest=rest.rest,
     pages=admin.pages,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -19,10 +19,11 @@ from .models import Notification
 
 @dataclass(frozen=True)
 class Notice:
-    """A notice as a person sees it. ``subject`` and ``body`` are English; ``fill`` takes a translation."""
+    """A notice as a person sees it. ``say`` puts ``subject`` and ``body`` into a language; English without it."""
 
     row: Notification
     kind: Kind
+    say: Callable[[str], str] = str
 
     @property
     def id(self) -> UUID:
@@ -42,29 +43,37 @@ class Notice:
 
     @property
     def subject(self) -> str:
-        return self.fill(self.kind.subject)
+        return self.fill(self.say(self.kind.subject))
 
     @property
     def body(self) -> str:
-        return self.fill(self.kind.body)
+        return self.fill(self.say(self.kind.body))
 
     def fill(self, text: str) -> str:
         return kinds.fill(text, self.row.params)
 
 
-def shown(session: Session, rows: Iterable[Notification]) -> list[Notice]:
-    """Rows with the texts of their kinds."""
+def shown(session: Session, rows: Iterable[Notification], say: Callable[[str], str] = str) -> list[Notice]:
+    """Rows with the texts of their kinds, in the language that ``say`` speaks."""
     known = kinds.known(session)
-    return [Notice(row, known.get(row.kind, kinds.UNKNOWN)) for row in rows]
+    return [Notice(row, known.get(row.kind, kinds.UNKNOWN), say) for row in rows]
 
 
-def inbox_page(session: Session, member_id: UUID, *, limit: int, cursor: str = "", unread: bool = False) -> Page:
+def inbox_page(
+    session: Session,
+    member_id: UUID,
+    *,
+    limit: int,
+    cursor: str = "",
+    unread: bool = False,
+    say: Callable[[str], str] = str,
+) -> Page:
     """A page of a member's notices, newest first. Raises Invalid for a cursor that is not from here."""
     query = select(Notification).where(Notification.member_id == member_id)
     if unread:
         query = query.where(Notification.read_at.is_(None))
     page = paginate(session, query, [(Notification.id, True)], limit=limit, cursor=cursor)
-    return Page(shown(session, page.items), page.next_cursor)
+    return Page(shown(session, page.items, say), page.next_cursor)
 
 
 def unread_count(session: Session, member_id: UUID) -> int:
@@ -73,8 +82,8 @@ def unread_count(session: Session, member_id: UUID) -> int:
     return session.scalar(select(func.count()).select_from(Notification).where(*unread)) or 0
 
 
-def of_contribution(session: Session, contribution_id: UUID) -> list[Notice]:
+def of_contribution(session: Session, contribution_id: UUID, say: Callable[[str], str] = str) -> list[Notice]:
     """Notices that a contribution led to, oldest first."""
     about = Notification.params["contribution_id"].astext == str(contribution_id)
     rows = select(Notification).where(Notification.params.has_key("contribution_id"), about).order_by(Notification.id)
-    return shown(session, session.scalars(rows))
+    return shown(session, session.scalars(rows), say)

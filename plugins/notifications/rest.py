@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from guildhall import Actor
@@ -42,9 +43,9 @@ class ReadSchema(Schema):
 @rest.arguments(NoticesQuery, location="query")
 @rest.response(200, NoticeSchema(many=True))
 def mine(session: Session, actor: Actor, query: dict[str, Any]) -> Page:
-    """Your notices, newest first."""
+    """Your notices, newest first, in the language you ask for."""
     assert actor.member_id
-    return queries.inbox_page(session, actor.member_id, **query)
+    return queries.inbox_page(session, actor.member_id, say=gettext, **query)
 
 
 @rest.get("/unread", signed_in=True)
@@ -59,7 +60,7 @@ def unread(session: Session, actor: Actor) -> dict[str, int]:
 @rest.response(200, NoticeSchema)
 def read(session: Session, actor: Actor, notification_id: UUID) -> queries.Notice:
     """Mark one of your notices as read."""
-    return queries.shown(session, [service.mark_read(session, actor, notification_id)])[0]
+    return queries.shown(session, [service.mark_read(session, actor, notification_id)], gettext)[0]
 
 
 @rest.post("/read-all", signed_in=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, _
 
-from . import admin, commands, events, handlers, hooks, jobs, rest, seed
+from . import admin, commands, events, figures, handlers, hooks, jobs, rest, seed
 from .models import Account, Asset, Reward, Transfer
 
 ACCOUNT_STATES = {"active": "green", "frozen": "blue", "closed": "gray"}
@@ -129,6 +129,7 @@ plugin = Plugin(
     ],
     widgets=admin.WIDGETS,
     commands=[commands.wallet, commands.ledger],
+    gauges=figures.GAUGES,
     hooks=hooks,
     seed=seed.seed,
 )

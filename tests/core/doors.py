@@ -114,7 +114,7 @@ def people(site: Platform, web: Flask) -> Callable[..., Person]:
             access.assign(session, user_id or 0, filter(None, roles))
             kind = "cookie" if browser else "token"
             row, token = sessions.start(session, member, kind=kind, ip=None, device=None)
-            pair = tokens.issue(session, site.config.secret_key, sessions.actor_of(session, session_id=row.id))
+            pair = tokens.issue(session, sessions.actor_of(session, session_id=row.id))
         person = Person(web, member, "" if browser else pair["access_token"])
         if browser:
             with person.http.session_transaction() as cookie:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Response
-from sqlalchemy import ForeignKey, Index, Numeric, String, Table
+from sqlalchemy import ColumnElement, ForeignKey, Index, Numeric, String, Table
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
@@ -80,7 +80,25 @@ class Note(Model):
     body: Mapped[ShortText]
 
 
-TABLES: list[Table] = [model.__table__ for model in (Author, Book, Stamp, Note)]  # type: ignore[misc]
+class Letter(Model):
+    """A record that hides by what it holds: a sealed one is for admins alone."""
+
+    __tablename__ = "library_letter"
+
+    id: Mapped[Id]
+    owner_id: Mapped[MemberRef]
+    subject: Mapped[ShortText]
+    sealed: Mapped[bool] = mapped_column(default=False)
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+def unsealed(actor: Actor) -> ColumnElement[bool] | None:
+    return None if "Admin" in actor.roles else Letter.sealed.is_(False)
+
+
+TABLES: list[Table] = [model.__table__ for model in (Author, Book, Stamp, Note, Letter)]  # type: ignore[misc]
 FILTERS = (
     "title",
     "shelf",
@@ -199,12 +217,20 @@ plugin = Plugin(
             states={"state": {"new": "green", "used": "blue", "lost": "red"}},
         ),
         Resource(Author, search=("name",), columns=("name",)),
+        Resource(
+            Letter,
+            owner="owner_id",
+            visible=unsealed,
+            columns=("subject", "sealed"),
+            search=("subject",),
+            filters=("sealed",),
+        ),
         Resource(Note, order="key", columns=("key", "body"), fields=("key", "body")),
     ],
     permissions=[Permission("library:stamp:create", "Stamp")],
     roles=[
-        Role("User", ("library:stamp:create", "library:book:create")),
-        Role("Moderator", ("library:*:list", "library:*:show", "library:stamp:create")),
+        Role("User", ("library:stamp:create", "library:book:create", "library:letter:create")),
+        Role("Moderator", ("library:*:list", "library:*:show", "library:stamp:create", "library:letter:*")),
     ],
     rest=rest,
     pages=pages,

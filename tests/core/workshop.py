@@ -141,6 +141,7 @@ class Shop:
         """Forget events, jobs, settings and what the process keeps; the audit trail stays."""
         with platform.unit_of_work() as session:
             session.execute(text("TRUNCATE core_event, core_delivery, core_job, core_schedule, core_setting"))
+            session.execute(text("TRUNCATE core_subscriber, core_worker"))
             session.execute(text("UPDATE core_plugin SET enabled = true, reason = ''"))
         platform.registry.cache.__init__()  # type: ignore[misc]
         assert platform.bell is not None

@@ -204,6 +204,15 @@ def test_what_is_rolled_back_was_never_told(vault: Platform, trail: Trail) -> No
     assert trail.rows() == []
 
 
+def test_who_changes_something_namelessly_is_told_as_unknown(vault: Platform, trail: Trail) -> None:
+    with vault.unit_of_work() as session:
+        session.add(Safe(label="north"))
+        session.add(Key(name="nameless", teeth=1))
+    rows = trail.rows()
+    assert [(row.actor_kind, row.actor_name, row.actor_id) for row in rows] == [("system", "unknown", None)] * 2
+    assert len({row.correlation_id for row in rows}) == 1
+
+
 def test_an_act_is_told_with_its_reason(vault: Platform, trail: Trail) -> None:
     with vault.unit_of_work(AMINA) as session:
         record(session, AMINA, "vault.alarm.rung", subject_type="vault", subject_id=7, reason="drill")

@@ -66,7 +66,7 @@ def test_runners_at_once_on_an_empty_database_do_it_once(three: Any) -> None:
     with ThreadPoolExecutor(3) as threads:
         outcomes = list(threads.map(lambda runner: runner.upgrade(), runners))
     assert [name for one in outcomes for name, outcome in one.items() if not outcome.ok] == []
-    assert {"core_0001", "alpha_0001", "beta_0001", "well_0001"} <= revisions(three.url)
+    assert {"alpha_0001", "beta_0001", "well_0001"} | migrate.heads([migrate.CORE]) <= revisions(three.url)
     with runners[0].unit_of_work() as session:
         assert session.scalar(text("SELECT count(*) - count(DISTINCT name) FROM ab_role")) == 0
 
@@ -77,7 +77,7 @@ def test_a_second_run_changes_nothing(three: Any) -> None:
 
     def contents() -> list[Any]:
         with platform.unit_of_work() as session:
-            names = sorted(tables(three.url) - {"core_plugin", "core_generation"})
+            names = sorted(tables(three.url) - {"core_plugin", "core_subscriber", "core_generation"})
             return [session.scalar(text(dump.format(name))) for name in names]
 
     before = contents()

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,10 @@ from sqlalchemy import text
 class Told(Event):
     event_name = "alpha.story.told"
     number: int
+
+def explode(session, actor, event):
+    session.execute(text("INSERT INTO alpha_effect (number) VALUES (-1)"))
+    os.kill(os.getpid(), 9)
 
 def write(session, actor, event):
     session.execute(text("INSERT INTO alpha_effect (number) VALUES (:n)"), {"n": event.payload.number})
@@ -76,3 +81,47 @@ def test_kill_9_in_the_middle_of_a_handler_loses_and_doubles_nothing(
     eventually(let_go)
     with platform.unit_of_work() as session:
         assert list(session.scalars(text("SELECT number FROM alpha_effect ORDER BY number"))) == [0, 1, 2]
+
+
+CRASHING = """
+import sys
+from datetime import timedelta
+from core.events import deliver, lost
+lost.SILENCE, lost.BEAT_SECONDS = timedelta(seconds=0.5), 0.1
+deliver._wait = lambda tried: timedelta(0)
+"""
+
+
+@pytest.mark.faults
+def test_a_handler_that_kills_its_worker_each_time_ends_as_a_dead_letter(workshop: Any) -> None:
+    both = "[Subscriber(event=Told, handler=explode, max_attempts=2), Subscriber(event=Told, handler=write)]"
+    workshop.plugin("alpha", f"events=[Told], subscribers={both}", CODE)
+    workshop.migration("alpha", 1, "CREATE TABLE alpha_effect (id serial PRIMARY KEY, number integer)")
+    platform = workshop.boot()
+    plugin: Any = __import__("alpha.plugin").plugin
+    with platform.unit_of_work(SYSTEM) as session:
+        publish(session, SYSTEM, plugin.Told(number=1))
+    arguments = [str(workshop.folder), workshop.url, workshop.cluster.redis_url]
+    state = text("SELECT state, attempts, last_error FROM core_delivery WHERE subscriber = 'alpha.explode'")
+    killed, found = 0, None
+    while killed < 6:
+        worker = subprocess.Popen([sys.executable, "-c", CRASHING + WORKER, *arguments], cwd=ROOT)
+        try:
+            while worker.poll() is None:
+                with platform.unit_of_work() as session:
+                    found = session.execute(state).one()
+                    ended = session.scalar(text("SELECT count(*) FROM core_delivery WHERE state = 'pending'")) == 0
+                if ended:
+                    break
+                time.sleep(0.05)
+            else:
+                killed += 1
+                continue
+            break
+        finally:
+            worker.kill()
+            worker.wait()
+    assert found == ("dead", 2, "The worker was lost at every try.")
+    assert 2 <= killed <= 4, "the first losses, which are not counted, and the two tries that are"
+    with platform.unit_of_work() as session:
+        assert list(session.scalars(text("SELECT number FROM alpha_effect"))) == [1]

@@ -37,6 +37,7 @@ class Desk:
 
     def __init__(self, platform: Platform) -> None:
         self.platform = platform
+        self.at = datetime.now(UTC)
 
     def ask(self, does: Callable[[JobContext], Any], actor: Actor = SYSTEM, **params: Any) -> Any:
         run[:] = [does]
@@ -45,6 +46,12 @@ class Desk:
 
     def work(self) -> bool:
         return run_next(self.platform.database)
+
+    def work_later(self) -> bool:
+        """When every wait between tries is over."""
+        self.at += timedelta(hours=2)
+        with frozen(self.at):
+            return self.work()
 
     def row(self, key: Any) -> JobRow:
         with self.platform.unit_of_work() as session:
@@ -132,10 +139,48 @@ def test_progress_is_seen_while_the_job_runs(desk: Desk) -> None:
 def test_a_failed_try_is_repeated_and_the_error_is_kept(desk: Desk) -> None:
     key = desk.ask(fail)
     for state in ("queued", "queued", "failed"):
-        assert desk.work()
+        assert desk.work_later()
         assert (desk.row(key).state, desk.row(key).error) == (state, "RuntimeError: no luck today")
     assert desk.row(key).finished_at is not None
-    assert not desk.work()
+    assert not desk.work_later()
+
+
+def test_the_waits_between_tries_grow(desk: Desk) -> None:
+    key = desk.ask(fail)
+    at, waits = datetime.now(UTC), []
+    for _ in range(2):
+        with frozen(at):
+            assert desk.work()
+            assert not desk.work()  # its turn has not come
+        waits.append((desk.row(key).due_at - at).total_seconds())
+        at = desk.row(key).due_at
+    assert 5 <= waits[0] <= 10 <= waits[1] <= 20
+
+
+def test_a_failed_job_does_not_hold_up_the_next(desk: Desk) -> None:
+    first = desk.ask(fail)
+    desk.work()
+    second = desk.ask(lambda context: None)
+    desk.work()
+    assert (desk.row(first).state, desk.row(second).state) == ("queued", "done")
+
+
+def test_a_long_step_without_progress_is_not_run_twice(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.jobs.run.BEAT_SECONDS", 0.02)
+    starts: list[datetime] = []
+
+    def long(context: JobContext) -> None:
+        starts.append(datetime.now(UTC))
+        with desk.platform.unit_of_work() as session:
+            session.execute(text("UPDATE core_job SET lease_until = '2000-01-01'"))  # as if it took an hour
+        deadline = starts[0] + timedelta(seconds=20)
+        while desk.row(context.job_id).lease_until < starts[0] and datetime.now(UTC) < deadline:
+            pass
+        assert not desk.work(), "another worker took it"
+
+    key = desk.ask(long)
+    desk.work()
+    assert (len(starts), desk.row(key).state) == (1, "done")
 
 
 def test_a_result_that_is_no_json_is_the_jobs_own_failure(desk: Desk) -> None:
@@ -146,7 +191,7 @@ def test_a_result_that_is_no_json_is_the_jobs_own_failure(desk: Desk) -> None:
 
 def test_a_failed_job_may_be_started_again(desk: Desk) -> None:
     key = desk.ask(fail)
-    while desk.work():
+    while desk.work_later():
         pass
     run[:] = [lambda context: {"ok": True}]
     desk.do(retry, key)

@@ -56,8 +56,9 @@ class Clockwork:
             return int(session.scalar(text("SELECT count(*) FROM core_job WHERE kind = 'alpha.sweep'")) or 0)
 
     def work(self) -> None:
-        while run_next(self.platform.database):
-            pass
+        with frozen(T0 + timedelta(days=30)):
+            while run_next(self.platform.database):
+                pass
 
     def toggle(self, enabled: bool) -> None:
         with self.platform.unit_of_work(SYSTEM) as session:

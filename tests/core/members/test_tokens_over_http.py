@@ -9,12 +9,13 @@ from typing import Any
 import jwt
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import update
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import text, update
 
 from core.actor import Actor
 from core.clock import frozen, now
 from core.ids import new_id
-from core.members import service, sessions, tokens
+from core.members import passwords, service, sessions, signing, tokens
 from core.members.models import Member
 from core.platform import Platform
 from tests.core.doors import Person
@@ -76,7 +77,7 @@ def test_an_unknown_address_costs_one_hash_like_a_known_one(
             Counting.verified += 1
             return super().verify(hash, password)
 
-    monkeypatch.setattr(service, "_hasher", Counting())
+    monkeypatch.setattr(passwords, "hasher", Counting())
     log_in(people(), member, "another password")
     people().post(f"{AUTH}/login", {"email": "nobody@example.org", "password": PASSWORD})
     assert Counting.verified == 2
@@ -170,44 +171,62 @@ def test_an_access_token_lives_fifteen_minutes(people: Callable[..., Person]) ->
         assert status_of(people(), token) == INVALID
 
 
-def test_a_token_by_a_clock_that_is_a_little_ahead_is_good(site: Platform, people: Callable[..., Person]) -> None:
+def test_a_token_by_a_clock_that_is_a_little_ahead_is_good(sign: Any, people: Callable[..., Person]) -> None:
     user = people("User")
     claims = jwt.decode(user.headers["Authorization"].split()[1], options={"verify_signature": False})
-    ahead = jwt.encode({**claims, "iat": claims["iat"] + 30}, site.config.secret_key, "HS256")
+    ahead = sign({**claims, "iat": claims["iat"] + 30})
     assert status_of(people(), ahead) == (200, "")
 
 
-FORGERIES: dict[str, Callable[[dict[str, Any], str], str]] = {
-    "another secret": lambda claims, _: jwt.encode(claims, "y" * 40, "HS256"),
-    "no algorithm": lambda claims, _: jwt.encode(claims, None, "none"),
-    "another algorithm": lambda claims, secret: jwt.encode(claims, secret, "HS512"),
-    "changed after signing": lambda claims, secret: _swapped(claims, secret),
-    "no expiry": lambda claims, secret: jwt.encode({**claims, "exp": None}, secret, "HS256"),
-    "without an expiry": lambda claims, secret: jwt.encode(_without(claims, "exp"), secret, "HS256"),
-    "expiry as text": lambda claims, secret: jwt.encode({**claims, "exp": "never"}, secret, "HS256"),
-    "without a session": lambda claims, secret: jwt.encode(_without(claims, "sid"), secret, "HS256"),
-    "session as number": lambda claims, secret: jwt.encode({**claims, "sid": 5}, secret, "HS256"),
-    "unknown session": lambda claims, secret: jwt.encode({**claims, "sid": str(new_id())}, secret, "HS256"),
-    "empty": lambda claims, secret: "",
-    "nonsense": lambda claims, secret: "a.b.c",
-    "endless": lambda claims, secret: "a" * 100_000,
+Sign = Callable[[dict[str, Any]], str]
+
+
+@pytest.fixture
+def sign(site: Platform) -> Sign:
+    """Signs any claims by the key that is in use, as a mistake of ours would."""
+    with site.unit_of_work() as session:
+        key = signing.current(session)
+    return lambda claims: jwt.encode(claims, key.private, signing.ALGORITHM, headers={"kid": key.kid})
+
+
+OTHERS = ec.generate_private_key(ec.SECP256R1())
+FORGERIES: dict[str, Callable[[dict[str, Any], Sign], str]] = {
+    "another key": lambda claims, sign: jwt.encode(claims, OTHERS, "ES256", headers=_header(sign)),
+    "a key nobody knows": lambda claims, _: jwt.encode(claims, OTHERS, "ES256", headers={"kid": "x" * 500}),
+    "a key without a name": lambda claims, _: jwt.encode(claims, OTHERS, "ES256"),
+    "no algorithm": lambda claims, sign: jwt.encode(claims, None, "none", headers=_header(sign)),
+    "a shared secret": lambda claims, sign: jwt.encode(claims, "y" * 40, "HS256", headers=_header(sign)),
+    "changed after signing": lambda claims, sign: _swapped(claims, sign),
+    "no expiry": lambda claims, sign: sign({**claims, "exp": None}),
+    "without an expiry": lambda claims, sign: sign(_without(claims, "exp")),
+    "expiry as text": lambda claims, sign: sign({**claims, "exp": "never"}),
+    "without a session": lambda claims, sign: sign(_without(claims, "sid")),
+    "session as number": lambda claims, sign: sign({**claims, "sid": 5}),
+    "unknown session": lambda claims, sign: sign({**claims, "sid": str(new_id())}),
+    "empty": lambda claims, _: "",
+    "nonsense": lambda claims, _: "a.b.c",
+    "endless": lambda claims, _: "a" * 100_000,
 }
+
+
+def _header(sign: Sign) -> dict[str, Any]:
+    return {"kid": jwt.get_unverified_header(sign({}))["kid"]}
 
 
 def _without(claims: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in claims.items() if key != name}
 
 
-def _swapped(claims: dict[str, Any], secret: str) -> str:
-    signed, other = jwt.encode(claims, secret, "HS256"), jwt.encode({**claims, "role": ["Admin"]}, secret, "HS256")
+def _swapped(claims: dict[str, Any], sign: Sign) -> str:
+    signed, other = sign(claims), sign({**claims, "role": ["Admin"]})
     return ".".join([*other.split(".")[:2], signed.split(".")[2]])
 
 
 @pytest.mark.parametrize("kind", FORGERIES)
-def test_a_forged_token_is_refused(site: Platform, people: Callable[..., Person], kind: str) -> None:
+def test_a_forged_token_is_refused(sign: Sign, people: Callable[..., Person], kind: str) -> None:
     user = people("User")
     claims = jwt.decode(user.headers["Authorization"].split()[1], options={"verify_signature": False})
-    assert status_of(people(), FORGERIES[kind](claims, site.config.secret_key)) == INVALID
+    assert status_of(people(), FORGERIES[kind](claims, sign)) == INVALID
 
 
 @pytest.mark.parametrize("path", ["/api/v1/openapi.json", "/api/v1/badges/badges", "/api/v1/library/prices", "/login"])
@@ -216,11 +235,11 @@ def test_an_invalid_token_is_refused_on_public_routes_too(people: Callable[..., 
     assert (answer.status_code, answer.json["error"]["code"]) == INVALID
 
 
-def test_roles_in_the_token_grant_nothing_by_themselves(site: Platform, people: Callable[..., Person]) -> None:
+def test_roles_in_the_token_grant_nothing_by_themselves(sign: Sign, people: Callable[..., Person]) -> None:
     user = people("User")
     claims = jwt.decode(user.headers["Authorization"].split()[1], options={"verify_signature": False})
     claims |= {"role": ["Admin"], "permissions": ["core:read", "core:write"]}
-    token = jwt.encode(claims, site.config.secret_key, "HS256")
+    token = sign(claims)
     answer = people().get("/api/v1/core/members", headers={"Authorization": f"Bearer {token}"})
     assert answer.status_code == 403
 
@@ -245,3 +264,32 @@ def test_a_new_password_by_an_admin_ends_every_session(
     assert status_of(people(), pair["access_token"]) == INVALID
     assert log_in(people(), member).status_code == 401
     assert log_in(people(), member, "a quite new password").status_code == 200
+
+
+def test_others_check_our_tokens_by_the_published_keys(people: Callable[..., Person]) -> None:
+    token = people("User").headers["Authorization"].split()[1]
+    published = jwt.PyJWKSet.from_dict(people().get("/.well-known/jwks.json").json)
+    key = published[jwt.get_unverified_header(token)["kid"]]
+    assert jwt.decode(token, key, ["ES256"])["sub"]
+    assert not any("d" in one for one in people().get("/.well-known/jwks.json").json["keys"])
+
+
+def test_a_rotated_key_is_accepted_until_its_tokens_expire(site: Platform, people: Callable[..., Person]) -> None:
+    old = people("User").headers["Authorization"].split()[1]
+    with site.unit_of_work(Actor.system("test")) as session:
+        kid = signing.rotate(session, Actor.system("test"))
+    fresh = people("User").headers["Authorization"].split()[1]
+    assert jwt.get_unverified_header(fresh)["kid"] == kid != jwt.get_unverified_header(old)["kid"]
+    assert (status_of(people(), old), status_of(people(), fresh)) == ((200, ""), (200, ""))
+    listed = {one["kid"] for one in people().get("/.well-known/jwks.json").json["keys"]}
+    assert {kid, jwt.get_unverified_header(old)["kid"]} <= listed
+    with frozen(now() + timedelta(minutes=17)):
+        listed = {one["kid"] for one in people().get("/.well-known/jwks.json").json["keys"]}
+        assert kid in listed and jwt.get_unverified_header(old)["kid"] not in listed
+
+
+def test_the_private_key_is_sealed(site: Platform, people: Callable[..., Person]) -> None:
+    people("User")
+    with site.unit_of_work() as session:
+        kept = session.execute(text("SELECT private_key FROM core_signing_key")).scalars().all()
+    assert kept and not any(b"PRIVATE KEY" in bytes(one) for one in kept)

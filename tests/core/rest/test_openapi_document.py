@@ -47,6 +47,12 @@ def test_every_operation_says_how_it_fails_and_what_it_does(document: Any) -> No
     assert silent == []
 
 
+def test_a_failure_is_described_as_the_envelope_it_is(document: Any) -> None:
+    failure = document["components"]["responses"]["DEFAULT_ERROR"]["content"]["application/json"]["schema"]
+    shape = document["components"]["schemas"][failure["$ref"].split("/")[-1]]
+    assert set(shape["required"]) == {"success", "error", "meta"}
+
+
 def test_every_operation_says_who_may_use_it(document: Any) -> None:
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert {str(operation["security"]) for _, _, operation in operations(document)} == {"[]", "[{'bearer': []}]"}
@@ -56,7 +62,7 @@ def test_it_names_every_route_of_the_api(web: Flask, document: Any) -> None:
     described = {(path.replace("{", "<").replace("}", ">"), method) for method, path, _ in operations(document)}
     routes = set()
     for rule in web.url_map.iter_rules():
-        if rule.rule.startswith("/api/") and rule.endpoint != "openapi":
+        if rule.rule.startswith("/api/") and rule.endpoint not in ("openapi", "api_docs"):
             path = rule.rule
             for kind in ("uuid:", "int:", "path:"):
                 path = path.replace(f"<{kind}", "<")
@@ -83,3 +89,31 @@ def test_a_disabled_plugin_is_left_out_and_comes_back(
     assert list(OpenAPIV31SpecValidator(shown).iter_errors()) == []
     switch("library", True)
     assert people().get("/api/v1/openapi.json").json == document
+
+
+def test_every_body_has_an_example_that_fits(document: Any) -> None:
+    from jsonschema import Draft202012Validator
+
+    bodies = 0
+    for method, path, operation in operations(document):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            whole = {**content["schema"], "components": document["components"]}
+            problems = [one.message for one in Draft202012Validator(whole).iter_errors(content["example"])]
+            assert problems == [], f"{method} {path}"
+            bodies += 1
+    assert bodies > 10
+
+
+def test_every_operation_names_its_refusals(document: Any) -> None:
+    for _, path, operation in operations(document):
+        wanted = {"401", "404", "429", "503"} | ({"422"} if "requestBody" in operation else set())
+        wanted |= {"403"} if operation["security"] else set()
+        assert wanted <= set(operation["responses"]), path
+
+
+def test_the_page_of_the_document_runs_no_script_but_ours(people: Callable[..., Person]) -> None:
+    answer = people().get("/api/docs")
+    policy = answer.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy and answer.status_code == 200
+    scripts = answer.text.split("<script")[1:]
+    assert scripts and all(one.startswith(' src="/static/') for one in scripts)

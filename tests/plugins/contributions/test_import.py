@@ -198,18 +198,41 @@ def test_a_git_history_is_imported_by_a_job(platform: Platform, system: Actor, r
         assert job.result["recorded"] == 6
 
 
-def test_the_first_start_asks_for_the_configured_repository_until_it_is_in(
-    platform: Platform, system: Actor, repository: Path
-) -> None:
-    def start() -> str | None:
+@pytest.fixture
+def start(platform: Platform, system: Actor) -> Callable[..., str | None]:
+    """Starts once with these boot settings; returns what is said."""
+
+    def once(**settings: object) -> str | None:
+        platform.config = platform.config.model_copy(update={"demo": False, **settings})
         with platform.unit_of_work(system) as session:
             return hooks.first_start(session, platform)
 
+    return once
+
+
+def test_a_start_asks_for_the_configured_repository(
+    platform: Platform, system: Actor, repository: Path, start: Callable[..., str | None]
+) -> None:
     assert start() is None
-    platform.config = platform.config.model_copy(update={"repo": repository})
-    assert start() == "The history of engine is being imported."
+    assert start(repo=repository) == "The history of engine is being imported."
+    start(repo=repository)
     assert run_next(platform.database)
-    assert start() is None
+    assert not run_next(platform.database), "two starts ask for one import while it waits"
+    with platform.unit_of_work(system) as session:
+        before = session.scalar(select(func.count()).select_from(Contribution))
+    start(repo=repository)
+    assert run_next(platform.database)
+    with platform.unit_of_work(system) as session:
+        assert session.scalar(select(func.count()).select_from(Contribution)) == before == 6
+
+
+def test_the_demo_shows_this_checkout_beside_it(
+    platform: Platform, system: Actor, repository: Path, start: Callable[..., str | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hooks, "CHECKOUT", repository)
+    assert start(demo=True) == "The history of engine is being imported."
+    monkeypatch.setattr(hooks, "CHECKOUT", repository / "no-such-folder")
+    assert start(demo=True) is None
 
 
 def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:

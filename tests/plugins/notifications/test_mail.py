@@ -253,3 +253,13 @@ def test_a_password_is_not_sent_without_tls(
 def test_a_sender_that_cannot_be_used_is_no_fault_of_the_mail(configured: str) -> None:
     with pytest.raises(Misconfigured):
         sender(configured)
+
+
+def test_a_member_is_written_to_in_the_language_chosen(mailing: Platform, post_office: PostOffice, join: Join) -> None:
+    tell(mailing, join(email="zoe@example.org", locale="fr"))
+    drain(mailing)
+    [letter] = post_office.letters
+    assert letter["Subject"] == "Merci pour votre suggestion"
+    assert letter["Content-Language"] == "fr"
+    assert "Vous recevez ceci parce que vous êtes membre." in letter.get_content()
+    assert "https://guild.example/admin/notifications/mine" in letter.get_content()

@@ -30,7 +30,7 @@ function options(spec) {
   const across = spec.type === "hbar";
   const unit = spec.unit ? ` ${spec.unit}` : "";
   const counts = { stacked: !!spec.stacked, beginAtZero: true, border: { display: false }, grid: { color: line }, ticks: { color: soft, maxTicksLimit: 5, callback: (v) => format.format(v) } };
-  const names = { stacked: !!spec.stacked, border: { color: line }, grid: { display: false }, ticks: { color: soft, maxRotation: 0, autoSkipPadding: 16 } };
+  const names = { stacked: !!spec.stacked, border: { color: line }, grid: { display: false }, ticks: { color: soft, maxRotation: 0, autoSkipPadding: 16, autoSkip: spec.type !== "hbar" } };
   return {
     responsive: true, maintainAspectRatio: false, animation: still ? false : { duration: 250 },
     indexAxis: across ? "y" : "x", cutout: "68%",

@@ -1,0 +1,188 @@
+"""Take, give and forget files. Whether an actor may see another's file is for the plugin to say that keeps it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core import settings
+from core.actor import Actor
+from core.audit.trail import record
+from core.clock import now
+from core.db import locks
+from core.errors import NotFound
+from core.files import content, images, links
+from core.files.errors import FileEmpty, FileInUse, FileTooLarge, FileTypeRefused, TooManyFiles
+from core.files.models import StoredFile
+from core.files.storage import Storage, key_of
+from core.files.upload import IMAGES
+from core.platform_settings import PlatformSettings
+
+CHUNK = 64 * 1024
+MEGABYTE = 1_000_000
+SHOW = "core:file:show"
+
+
+@dataclass
+class OpenFile:
+    """A file and its content, which the caller closes."""
+
+    file: StoredFile
+    content: IO[bytes]
+
+
+def store(
+    session: Session,
+    actor: Actor,
+    stream: IO[bytes],
+    *,
+    name: str,
+    purpose: str,
+    allowed: Collection[str],
+    max_bytes: int | None = None,
+) -> StoredFile:
+    """Take a file for ``purpose`` (``<plugin>.<what>``); it is loose until ``keep``.
+
+    ``allowed`` are media types of ``core.files.upload``; the content decides. Images are drawn anew. Raises
+    FileTooLarge after reading no more than the limit, FileEmpty, FileTypeRefused, ImageBroken, ImageTooLarge,
+    TooManyFiles, StorageSilent.
+    """
+    limits = settings.read(session, PlatformSettings)
+    _within_a_day(session, actor, limits.files_per_day)
+    most = min(max_bytes or MEGABYTE * limits.file_megabytes, MEGABYTE * limits.file_megabytes)
+    with tempfile.TemporaryDirectory(prefix="guildhall-upload-") as folder:
+        taken = Path(folder) / "taken"
+        head = _take(stream, taken, most)
+        media_type = content.media_type(head, name)
+        if media_type is None or media_type not in allowed:
+            raise FileTypeRefused(allowed=", ".join(sorted(allowed)))
+        if media_type in IMAGES:
+            drawn = Path(folder) / "drawn"
+            with open(taken, "rb") as source:
+                images.redraw(source, media_type, drawn, most_pixels=MEGABYTE * limits.image_megapixels)
+            taken = drawn
+        with open(taken, "rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        key = key_of(sha256)
+        locks.advisory(session, lock_of(key))  # until the row is there, the sweeper leaves the content alone
+        _storage(session).put(key, taken)
+        row = StoredFile(
+            owner_id=actor.member_id,
+            plugin=purpose.partition(".")[0],
+            purpose=purpose,
+            name=content.clean_name(name, media_type),
+            media_type=media_type,
+            size=taken.stat().st_size,
+            sha256=sha256,
+            storage_key=key,
+        )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def _take(stream: IO[bytes], target: Path, most: int) -> bytes:
+    """Write at most ``most`` bytes of ``stream`` to ``target``; returns the beginning."""
+    head, size = b"", 0
+    with open(target, "wb") as file:
+        while chunk := stream.read(CHUNK):
+            size += len(chunk)
+            if size > most:
+                raise FileTooLarge(most=f"{most / MEGABYTE:g}")
+            head = head or chunk[: content.HEAD_BYTES]
+            file.write(chunk)
+    if not size:
+        raise FileEmpty()
+    return head
+
+
+def _within_a_day(session: Session, actor: Actor, most: int) -> None:
+    if actor.member_id is None:
+        return
+    locks.members(session, [actor.member_id])
+    recent = select(func.count()).where(
+        StoredFile.owner_id == actor.member_id, StoredFile.created_at > now() - timedelta(days=1)
+    )
+    if (session.scalar(recent) or 0) >= most:
+        raise TooManyFiles(most=most)
+
+
+def keep(session: Session, actor: Actor, file_id: UUID, *, purpose: str) -> StoredFile:
+    """Say that a record refers to the actor's own file, so that it stays. Raises NotFound for any other's."""
+    row = session.get(StoredFile, file_id, with_for_update=True)
+    if row is None or row.state == "deleted" or row.purpose != purpose or row.owner_id != actor.member_id:
+        raise NotFound()
+    row.state = "kept"
+    session.flush()
+    return row
+
+
+def find(session: Session, actor: Actor, file_id: UUID) -> StoredFile:
+    """A file of the actor's, or any for who holds ``core:file:show``. Raises NotFound, whichever it lacks."""
+    row = session.get(StoredFile, file_id)
+    mine = row is not None and row.owner_id is not None and row.owner_id == actor.member_id
+    if row is None or row.state == "deleted" or not (mine or actor.can(SHOW)):
+        raise NotFound()
+    return row
+
+
+def open_file(session: Session, row: StoredFile) -> OpenFile:
+    """The content of a file that the caller found and may give away. Raises NotFound, StorageSilent."""
+    if row.state == "deleted":
+        raise NotFound()
+    try:
+        return OpenFile(row, _storage(session).open(row.storage_key))
+    except FileNotFoundError:
+        raise NotFound() from None
+
+
+def link(session: Session, row: StoredFile, lifetime: timedelta | None = None) -> str:
+    """The path of a signed link to a file; it expires after ``lifetime``, by default the platform's setting."""
+    lifetime = lifetime or timedelta(minutes=settings.read(session, PlatformSettings).file_link_minutes)
+    return f"/files/{links.token(session.info['config'].secret_key, row.id, now() + lifetime)}"
+
+
+def follow(session: Session, token: str) -> tuple[OpenFile, timedelta]:
+    """The file behind a signed link, and how long the link is good yet. Raises NotFound, LinkExpired."""
+    file_id, left = links.read(session.info["config"].secret_key, token)
+    row = session.get(StoredFile, file_id)
+    if row is None:
+        raise NotFound()
+    return open_file(session, row), left
+
+
+def delete_loose(session: Session, actor: Actor, file_id: UUID) -> None:
+    """Forget a file that nothing refers to yet. Raises NotFound, FileInUse."""
+    if find(session, actor, file_id).state != "loose":
+        raise FileInUse()
+    delete(session, actor, file_id)
+
+
+def delete(session: Session, actor: Actor, file_id: UUID, reason: str | None = None) -> None:
+    """Forget a file; links to it end at once, its content goes with the next sweep. Audited. Raises NotFound."""
+    row = find(session, actor, file_id)
+    row.state, row.deleted_at = "deleted", now()
+    session.flush()
+    about = {"purpose": [row.purpose, None], "sha256": [row.sha256, None]}
+    record(
+        session, actor, "core.file.deleted", subject_type="core.file", subject_id=row.id, changes=about, reason=reason
+    )
+
+
+def lock_of(key: str) -> str:
+    """The advisory lock that whoever puts or sweeps the content of ``key`` holds."""
+    return f"core.files:{key}"
+
+
+def _storage(session: Session) -> Storage:
+    storage: Storage = session.info["files"]
+    return storage

@@ -1,0 +1,118 @@
+"""Coming in by oneself: registration, a confirmed e-mail address, a forgotten password.
+
+No answer tells whether an address is known. A link in a mail is what proves an address, so the password is chosen
+behind the link: whoever registers somebody else's address gets nowhere. Links are made when the mail is sent.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from core import access
+from core.actor import Actor
+from core.audit.trail import record
+from core.clock import now
+from core.errors import Forbidden, Invalid
+from core.events.publish import publish
+from core.i18n import _
+from core.members import service, sessions, signed, throttle
+from core.members.events import PasswordResetRequested, VerificationRequested
+from core.members.models import Credential, Member
+from core.platform_settings import PlatformSettings
+from core.settings import read
+
+
+class RegistrationClosed(Forbidden):
+    code = "REGISTRATION_CLOSED"
+    sentence = _("Nobody can register by themselves here. Ask an admin for an account.")
+
+
+class RolesForbidden(Forbidden):
+    code = "ROLES_FORBIDDEN"
+    sentence = _("Only an admin may give roles.")
+
+
+def sign_up(session: Session, actor: Actor, *, email: str, display_name: str) -> None:
+    """Register, or ask for the mail again; who has an account already is mailed a way in instead.
+
+    Raises RegistrationClosed, Invalid, TooManyAttempts; nothing tells whether the address is known.
+    """
+    if not read(session, PlatformSettings).registration:
+        raise RegistrationClosed()
+    _count(session, actor, email)
+    member = _by_email(session, email)
+    if member is None:
+        member = service.register(session, actor, email=email, password=None, display_name=display_name)
+    else:
+        service.check_profile(email, display_name)
+    _mail_a_way_in(session, actor, member)
+
+
+def invite(session: Session, actor: Actor, *, email: str, display_name: str, roles: tuple[str, ...]) -> Member:
+    """An admin makes an account; its owner chooses the password behind the link of a mail.
+
+    Only an admin gives roles but User. Raises Invalid, EmailTaken, RolesForbidden. Audited.
+    """
+    if set(roles) - {"User"} and "Admin" not in actor.roles and actor.kind != "system":
+        raise RolesForbidden()
+    if unknown := set(roles) - access.role_names(session):
+        raise Invalid({"roles": [_("There is no such role: {names}").format(names=", ".join(sorted(unknown)))]})
+    member = service.register(session, actor, email=email, password=None, display_name=display_name, roles=roles)
+    changes = {"roles": [[], list(roles)]}
+    record(session, actor, "core.member.created", subject_type="core.member", subject_id=member.id, changes=changes)
+    publish(session, actor, VerificationRequested(member_id=member.id))
+    return member
+
+
+def forgot_password(session: Session, actor: Actor, *, email: str) -> None:
+    """Ask for a link to a new password. Raises TooManyAttempts; nothing tells whether the address is known."""
+    _count(session, actor, email)
+    if member := _by_email(session, email):
+        _mail_a_way_in(session, actor, member)
+
+
+def verify(session: Session, actor: Actor, *, token: str, password: str | None = None) -> Member:
+    """Confirm an e-mail address by its link; an account without a password takes one now.
+
+    Raises TokenUnusable, Invalid.
+    """
+    member = session.get_one(Member, signed.read(session, "verify", token))
+    if session.get(Credential, member.id) is None:
+        if not password:
+            raise Invalid({"password": [_("Choose a password.")]})
+        service.set_password(session, actor, member.id, password)
+    member.email_verified_at = now()
+    record(session, actor, "core.member.email_verified", subject_type="core.member", subject_id=member.id)
+    return member
+
+
+def reset_password(session: Session, actor: Actor, *, token: str, password: str) -> Member:
+    """Choose a new password by the link; every session ends. Raises TokenUnusable, Invalid."""
+    member = session.get_one(Member, signed.read(session, "reset", token))
+    service.set_password(session, actor, member.id, password)
+    member.email_verified_at = member.email_verified_at or now()
+    sessions.revoke_all(session, member.id)
+    return member
+
+
+def needs_password(session: Session, token: str) -> bool:
+    """Whether the link of ``token`` is to take a first password. Raises TokenUnusable."""
+    return session.get(Credential, signed.read(session, "verify", token)) is None
+
+
+def _mail_a_way_in(session: Session, actor: Actor, member: Member) -> None:
+    if member.status != "active" or member.user_id is None:
+        return
+    first = session.get(Credential, member.id) is None
+    event = VerificationRequested if first else PasswordResetRequested
+    publish(session, actor, event(member_id=member.id))
+
+
+def _by_email(session: Session, email: str) -> Member | None:
+    return session.scalar(select(Member).where(func.lower(Member.email) == email.strip().lower()))
+
+
+def _count(session: Session, actor: Actor, email: str) -> None:
+    """Nobody's letter box is filled: mails to an address, and from one machine, are slowed down as guesses are."""
+    throttle.attempt(session, f"mail:{email}", ip=actor.ip).failed()

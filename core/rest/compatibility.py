@@ -1,0 +1,128 @@
+"""Routes that keep the path and the body of seed C: aliases of native ones, in camelCase and without the envelope.
+
+Failures are the envelope of every other route.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marshmallow import validate
+from sqlalchemy.orm import Session
+
+from core import access
+from core.actor import Actor
+from core.errors import Invalid
+from core.gateway.request import without_two_factor
+from core.i18n import _
+from core.members.models import Member
+from core.rest import auth, fields
+from core.rest.blueprint import RestBlueprint
+from core.rest.schema import Schema
+
+rest = RestBlueprint("core", "Paths and bodies that existing clients know.", part="compatibility", prefix="/api")
+ROLES = ("Admin", "Moderator", "User", "Service")
+
+
+class WalletSignInUnavailable(Invalid):
+    code = "WALLET_SIGN_IN_UNAVAILABLE"
+    sentence = _("Signing in by wallet is not available here. Sign in with e-mail and password.")
+
+
+class LoginRequest(Schema):
+    email = fields.String(metadata={"example": "ada@example.org"})
+    password = fields.String(load_only=True)
+    walletAddress = fields.String(validate=validate.Length(max=100))
+    signature = fields.String(load_only=True, validate=validate.Length(max=2000))
+    message = fields.String(validate=validate.Length(max=4000))
+
+
+class LoginAnswer(Schema):
+    token = fields.String(metadata={"description": "The access token."})
+    refreshToken = fields.String()
+    tokenType = fields.String()
+    expiresIn = fields.Integer(metadata={"description": "Seconds until the access token expires."})
+    challengeToken = fields.String(metadata={"description": "Given instead where a second factor is asked for."})
+    authenticated = fields.Boolean(required=True)
+
+
+class CompatibleUser(Schema):
+    id = fields.UUID(required=True)
+    email = fields.String(allow_none=True)
+    walletAddress = fields.String(allow_none=True)
+    name = fields.String(required=True)
+    role = fields.String(required=True, metadata={"description": "The highest of the member's roles, in lower case."})
+    isAdmin = fields.Boolean(required=True)
+
+
+class UserAnswer(Schema):
+    user = fields.Nested(CompatibleUser, required=True)
+    permissions = fields.List(fields.String(), required=True, metadata={"description": "Bundles, as in tokens."})
+    authenticated = fields.Boolean(required=True)
+
+
+@rest.post("/auth/login", public=True)
+@rest.arguments(LoginRequest)
+@rest.response(200, LoginAnswer, plain=True)
+def login_compatibly(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Sign in; alias of /api/v1/core/auth/login."""
+    if "email" in body or "password" in body:
+        if missing := [name for name in ("email", "password") if name not in body]:
+            raise Invalid({name: [_("Missing data for required field.")] for name in missing})
+    elif body:
+        raise WalletSignInUnavailable()
+    else:
+        raise Invalid({"email": [_("Give e-mail and password.")]})
+    given = auth.sign_in(session, actor, email=body["email"], password=body["password"])
+    if "challenge_token" in given:
+        return {"challengeToken": given["challenge_token"], "authenticated": False}
+    return {
+        "token": given["access_token"],
+        "refreshToken": given["refresh_token"],
+        "tokenType": given["token_type"],
+        "expiresIn": given["expires_in"],
+        "authenticated": True,
+    }
+
+
+@rest.get("/auth/user", signed_in=True)
+@without_two_factor
+@rest.response(200, UserAnswer, plain=True)
+def get_user_compatibly(session: Session, actor: Actor) -> dict[str, Any]:
+    """Who is signed in; alias of /api/v1/core/me."""
+    member = session.get_one(Member, actor.member_id)
+    highest = next((role for role in ROLES if role in actor.roles), next(iter(actor.roles), "User"))
+    return {
+        "user": {
+            "id": member.id,
+            "email": member.email,
+            "walletAddress": None,
+            "name": member.display_name,
+            "role": highest.lower(),
+            "isAdmin": "Admin" in actor.roles,
+        },
+        "permissions": access.bundles(actor.permissions),
+        "authenticated": True,
+    }
+
+
+# How /api/health, which is the plain view of /health, is described.
+HEALTH = {
+    "get": {
+        "operationId": "core_health",
+        "summary": "Whether the process lives; alias of /health.",
+        "tags": ["core"],
+        "security": [],
+        "responses": {
+            "200": {
+                "description": "It does.",
+                "content": {
+                    "application/json": {
+                        "schema": {"type": "object", "properties": {"status": {"type": "string", "enum": ["ok"]}}}
+                    }
+                },
+            },
+            "default": {"$ref": "#/components/responses/DEFAULT_ERROR"},
+        },
+    }
+}

@@ -1,0 +1,3 @@
+from tests.core.doors import people, site, web
+
+__all__ = ["people", "site", "web"]
