@@ -34,9 +34,7 @@ OPTIONS = {"**/templates/**.html": {"trimmed": "true", "silent": "false"}}
 PLACEHOLDER = re.compile(r"%%|%\((\w+)\)[sd]|\{(\w*)\}")
 HEAD = "# {owner}, {language}. Edit msgstr only; `guildhall translations update` does the rest."
 # Babel's rule for Arabic swaps the last two forms; this is the one that translators' tools know.
-PLURALS = {
-    "ar": "nplurals=6; plural=(n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5);"
-}
+PLURALS = {"ar": "nplurals=6; plural=(n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5);"}
 Id = str | tuple[str, str]
 
 

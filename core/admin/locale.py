@@ -7,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from babel import Locale
-from flask import Blueprint, Flask, Response, g, request
+from flask import Flask, Response, g, request
 from flask_babel import get_locale, refresh
+from sqlalchemy.orm import Session
 
-from core.admin.pages import flash, redirect
-from core.errors import Unauthenticated
-from core.gateway.request import actor, platform
+from core.actor import Actor
+from core.admin.pages import PageBlueprint, flash, redirect
+from core.gateway.request import platform
 from core.i18n import _
 from core.members import language
 from core.platform import Platform
 
-blueprint = Blueprint("locale", "guildhall")
+pages = PageBlueprint("core_locale", url_prefix="/")
 
 
 def folders(platform: Platform) -> list[Path]:
@@ -53,18 +54,16 @@ def install(app: Flask, platform: Platform) -> None:
 
     app.extensions["babel"].locale_selector = choose
     app.after_request(tell)
-    app.register_blueprint(blueprint)
+    app.register_blueprint(pages)
 
 
-@blueprint.post("/profile/language")
-def choose_language() -> Any:
+@pages.post("/profile/language", signed_in=True)
+def choose_language(session: Session, actor: Actor) -> Any:
     """Keep the language a member wants; empty means: as the browser asks."""
-    member_id = actor().member_id
-    if member_id is None:
-        raise Unauthenticated()
+    assert actor.member_id is not None
     chosen = request.form.get("language", "")
-    language.choose(g.session, actor(), member_id, chosen, platform().catalogues)
-    g.actor = replace(actor(), locale=chosen)
+    language.choose(session, actor, actor.member_id, chosen, platform().catalogues)
+    g.actor = replace(actor, locale=chosen)
     refresh()
     flash(_("The language is changed."))
     return redirect("/profile")

@@ -227,7 +227,7 @@ def test_a_start_asks_for_the_configured_repository(
 
 
 def test_the_demo_shows_this_checkout_beside_it(
-    platform: Platform, system: Actor, repository: Path, start: Callable[..., str | None], monkeypatch: pytest.MonkeyPatch
+    repository: Path, start: Callable[..., str | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hooks, "CHECKOUT", repository)
     assert start(demo=True) == "The history of engine is being imported."

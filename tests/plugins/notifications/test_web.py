@@ -95,7 +95,15 @@ def test_admins_see_all_notices(me: Any, clients: Any, platform: Platform) -> No
     record = admin.get(f"/admin/notifications/notification/show/{key}")
     assert "Thank you for your suggestion" in record.text
     assert admin.get(f"{API}/notifications/{key}").json["data"]["kind"] == "suggestion_thanks"
-    assert me.get("/admin/notifications/notification/list/").status_code in (302, 403)
+
+
+def test_members_see_their_own_notices_alone(me: Any, clients: Any, platform: Platform) -> None:
+    mine = tell(platform, me.member.id, "a")
+    theirs = tell(platform, UUID(clients("User").get("/api/v1/core/me").json["data"]["id"]), "b")
+    listed = me.get("/admin/notifications/notification/list/").text
+    assert mine in listed
+    assert theirs not in listed
+    assert me.get(f"/admin/notifications/notification/show/{theirs}").status_code == 404
 
 
 def test_the_member_page_shows_the_last_notices(me: Any, clients: Any, platform: Platform) -> None:
