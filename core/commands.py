@@ -194,7 +194,6 @@ def upgrade(platform: Platform) -> None:
 @click.pass_obj
 def revision(platform: Platform, plugin: str, message: str) -> None:
     """Write a plugin's next migration by comparing its models with the database."""
-    import core.fab.tables
     import core.rest.models  # noqa: F401  (every table of the core)
     from core.db import migrate
 

@@ -29,7 +29,9 @@ def member(session: Session, name: str, *given: str) -> Member:
 
 def trail(session: Session, action: str) -> list[dict[str, Any]]:
     session.flush()
-    return [row.changes for row in session.scalars(select(AuditRow).where(AuditRow.action == action))]
+    return [
+        row.changes for row in session.scalars(select(AuditRow).where(AuditRow.action == action).order_by(AuditRow.id))
+    ]
 
 
 def generation(session: Session) -> int:

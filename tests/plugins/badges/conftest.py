@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-import core.fab.tables  # noqa: F401  (members refer to the account table)
 from core.events.deliver import Deliverer
 from core.platform import Platform
 from guildhall import Actor, Member, new_id
