@@ -108,6 +108,7 @@ def cluster(worker_id: str) -> Cluster:
 @pytest.fixture
 def platform(cluster: Cluster) -> Iterator[Platform]:
     platform = Platform(test_config(), cluster.fresh("live"), cluster.redis_url)
+    platform.database.pool_timeout = 60.0  # races run more threads than connections, perhaps on a loaded machine
     assert platform.bell is not None
     platform.bell.client.flushdb()
     yield platform

@@ -46,6 +46,7 @@ class Database:
         self.info = info if info is not None else {}
         self.doorbell = doorbell
         self._prepare = prepare
+        self.pool_timeout = 5.0  # seconds to wait for a free connection; then the asker hears UNAVAILABLE
         self._pool_size = pool_size
         self._engine: Engine | None = None
         self._pid = 0
@@ -59,7 +60,7 @@ class Database:
                 self.url,
                 pool_size=self._pool_size,
                 max_overflow=0,
-                pool_timeout=5,
+                pool_timeout=self.pool_timeout,
                 pool_pre_ping=True,
                 hide_parameters=True,
                 connect_args={"application_name": "guildhall", "options": "-c timezone=UTC -c lock_timeout=10s"},

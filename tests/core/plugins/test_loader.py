@@ -250,6 +250,8 @@ def test_nothing_is_left_of_a_plugin_that_failed(workshop: Any, code: str, manif
     assert footprint(workshop.load()) == before
 
 
+# A model of the first try may not have been collected yet; SQLAlchemy then warns, and the suite makes warnings errors.
+@pytest.mark.filterwarnings("ignore:This declarative base already contains")
 def test_a_failed_plugin_fails_alike_each_time(workshop: Any) -> None:
     code, manifest, _ = DECLARATIONS["reserved column"]
     workshop.plugin("odd", manifest, code)
