@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, configure_mappers
 
 from config import Config
 from core import lifecycle
-from core.db.base import broken_models, forget
+from core.db.base import broken_models, forget, modules_with_models
 from core.i18n import _
 from core.lifecycle import State
 from core.plugin import Plugin
@@ -106,7 +106,8 @@ def _import(one: Found) -> Plugin | None:
         _failed(one, problem)
         return None
     finally:
-        brought = set(sys.modules) - before
+        # Python takes a module that failed out of sys.modules, but not the models it had made by then.
+        brought = (set(sys.modules) | modules_with_models()) - before
         one.modules = {name for name in brought if f"{name}.".startswith(f"{one.package}.")}
     if not isinstance(plugin, Plugin):
         one.fail(State.FAILED_LOAD, "plugin.py has no manifest: an object `plugin` of type Plugin")

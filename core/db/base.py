@@ -91,6 +91,11 @@ def broken_models() -> set[str]:
     return {mapper.class_.__module__ for mapper in Model.registry.mappers if mapper._configure_failed}
 
 
+def modules_with_models() -> set[str]:
+    """Names of the modules that mapped classes were made in, whether or not their import succeeded."""
+    return {mapper.class_.__module__ for mapper in Model.registry.mappers}
+
+
 def forget(plugin: str, modules: Collection[str], names: Collection[str]) -> None:
     """Take out the models of ``modules`` and the tables of ``plugin``; ``names`` are all plugins there are."""
     if not modules:
@@ -124,6 +129,7 @@ __all__ = [
     "choice",
     "forget",
     "metadata",
+    "modules_with_models",
     "owner_of",
     "role_tables",
 ]

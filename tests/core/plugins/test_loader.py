@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 import plugins
 from core.actor import Actor
-from core.db.base import Model, metadata
+from core.db.base import Model, metadata, modules_with_models
 from core.lifecycle import PluginRow
 from core.members.models import Member
 from core.platform import Platform
@@ -250,14 +250,19 @@ def test_nothing_is_left_of_a_plugin_that_failed(workshop: Any, code: str, manif
     assert footprint(workshop.load()) == before
 
 
-# A model of the first try may not have been collected yet; SQLAlchemy then warns, and the suite makes warnings errors.
-@pytest.mark.filterwarnings("ignore:This declarative base already contains")
 def test_a_failed_plugin_fails_alike_each_time(workshop: Any) -> None:
     code, manifest, _ = DECLARATIONS["reserved column"]
     workshop.plugin("odd", manifest, code)
     workshop.source("loud", IMPORTS + MODEL.format(table="loud_thing", column="title") + "raise RuntimeError('no')")
     first, second = ([(one.name, one.reason) for one in workshop.load().found] for _ in range(2))
     assert first == second
+
+
+def test_a_module_that_fails_after_making_a_model_leaves_none(workshop: Any) -> None:
+    workshop.source("loud", IMPORTS + MODEL.format(table="loud_thing", column="title") + "raise RuntimeError('no')")
+    kept = workshop.load().found  # its traceback holds the model, so that no garbage collection can hide it
+    assert [one.reason for one in kept if one.name == "loud"] == ["RuntimeError: no"]
+    assert not [name for name in modules_with_models() if name.startswith("loud")]
 
 
 def test_a_model_with_a_broken_relation_costs_only_its_plugin(workshop: Any, loaded: Any) -> None:
