@@ -132,7 +132,9 @@ class Shop:
         self.made: list[Platform] = []
 
     def open(self, *plugins: Plugin, **options: Any) -> Platform:
-        """Another platform on the same database, as another process has it."""
+        """Another platform on the same database, as another process has it; those before give back idle connections."""
+        for before in self.made:
+            before.database.dispose()
         platform = Platform(test_config(**options), self.url, self.cluster.redis_url, plugins)
         self.made.append(platform)
         return platform
