@@ -7,7 +7,7 @@ export PORT REPO DEMO
 PYTHON = .venv/bin/python
 SYNC = $(PYTHON) -m uv sync --frozen --inexact --quiet
 
-.PHONY: run test lint bench lock clean
+.PHONY: run test lint bench sqlmap lock clean
 .DELETE_ON_ERROR:
 
 run: .venv/.run
@@ -24,6 +24,9 @@ lint: .venv/.test
 
 bench: .venv/.test
 	@exec $(PYTHON) -m bench $(ARGS)
+
+sqlmap: .venv/.test
+	@exec $(PYTHON) -m tests.contract.sqlmap $(ARGS)
 
 lock: .venv/.uv
 	$(PYTHON) -m uv lock

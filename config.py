@@ -56,6 +56,9 @@ class Config(BaseModel):
     files_url: str = Field(
         "", repr=False, description="Where files lie: s3://bucket/prefix?endpoint=…&region=…; empty is HOME/files."
     )
+    cdn_url: str = Field(
+        "", description="Where a CDN gives out /static, such as https://cdn.example.org; empty: this server does."
+    )
     smtp_url: str = Field("", repr=False, description="smtp://user:password@host:port; empty keeps mail in-app only.")
     mail_from: str = Field("Guildhall <no-reply@example.org>", description="Sender of e-mail.")
     trusted_proxies: int = Field(0, ge=0, le=8, description="Proxies in front whose X-Forwarded-* headers count.")
@@ -104,6 +107,13 @@ class Config(BaseModel):
         if len(names) != len(set(names)):
             raise ValueError("two keys have the same id")
         return setting
+
+    @field_validator("cdn_url")
+    @classmethod
+    def _cdn(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[a-z0-9.-]+(:\d+)?(/[A-Za-z0-9._~-]+)*/?", url):
+            raise ValueError("give an address such as https://cdn.example.org, or leave it empty")
+        return url.rstrip("/")
 
     @field_validator("files_url")
     @classmethod

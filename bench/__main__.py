@@ -1,6 +1,6 @@
 """``python -m bench [NAME …]``: measure, print a table, write ``var/bench.json``.
 
-Without names everything is measured, in under four minutes on two cores. ``SCALE=full`` takes pgbench's scale 50.
+Without names everything is measured, in about five minutes on two cores. ``SCALE=full`` takes pgbench's scale 50.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bench.cluster import Cluster, cluster
 from bench.figures import Figure, doubt, in_memory, probe, table, write
 from core import logs
 
-SUBJECTS = ("imports", "contributions", "deliveries", "ledger", "startup", "pages")
+SUBJECTS = ("imports", "contributions", "badges", "deliveries", "ledger", "startup", "pages", "web", "writes")
 RESULT = Path(__file__).resolve().parent.parent / "var" / "bench.json"
 console = Console(width=None if sys.stdout.isatty() else 150)
 

@@ -27,7 +27,7 @@ class Cluster:
 
     def __init__(self, home: Path, database_url: str, redis_url: str) -> None:
         self.home, self.redis_url = home, redis_url
-        self.config = Config(home=home, secret_key="bench-" + "x" * 40)
+        self.config = Config(home=home, secret_key="bench-" + "x" * 40, encryption_keys=f"bench:{'A' * 43}=")
         self._url = sa.make_url(database_url)
         self._admin = sa.create_engine(self._url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
         self.create(TEMPLATE, None)

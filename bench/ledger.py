@@ -17,12 +17,14 @@ from bench.figures import Figure, pairs
 from core.actor import Actor
 from core.platform import Platform
 from plugins.wallet import service
+from plugins.wallet.service.many import _MANY
 from plugins.wallet.service.transfers import _POST
 from plugins.wallet.verify import CHECKS
 
 DISK = True
 ACCOUNTS = 1000
 CLIENTS = 8
+BATCH = 100
 SECONDS = 2
 SCALES = {"full": 50}
 STYLE = ("-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(SECONDS), "-n")
@@ -39,13 +41,14 @@ WALLETS = """
 FUNDED = """
     SELECT count(*) FROM generate_series(1, {count}) n, LATERAL wallet_post(
         uuidv7(), :issuance, {id}, 1000000000000, 'POINTS', 'issue', 'bench', 'bench', NULL, NULL, uuidv7(),
-        NULL, NULL, now()) WHERE outcome = 'posted'
+        NULL, NULL, NULL, NULL, NULL, now()) WHERE outcome = 'posted'
 """
 # What the service's statement is given, as pgbench can say it.
 VALUES = {
     "id": "uuidv7()", "source": ID.format(":a"), "destination": ID.format(":b"), "amount": ":amount", "asset": "NULL",
     "kind": "'transfer'", "reason": "''", "actor": "'bench'", "reference": "NULL", "contribution_id": "NULL",
-    "correlation_id": "uuidv7()", "link_id": "NULL", "reverses": "NULL", "at": "now()",
+    "correlation_id": "uuidv7()", "link_id": "NULL", "reverses": "NULL", "refunds": "NULL", "hold": "NULL",
+    "effective_on": "NULL", "at": "now()",
 }  # fmt: skip
 CHOICE = rf"""
 \set a random(1, {ACCOUNTS})
@@ -79,8 +82,10 @@ def measure(cluster: Cluster, notes: list[str]) -> list[Figure]:
 
         for warm in (alone, whole):
             rate(name, "-f", str(warm))
+        batches = _script(cluster.home / "batch.sql", f"\\set start random(0, {ACCOUNTS - 1})\n{batch()};\n")
         moves = pairs(lambda: rate(name, "-f", str(alone)), lambda: rate("bench_tpcb", "-b", "tpcb-like"))
         served = pairs(lambda: _serve(cluster, platform), lambda: rate(name, "-f", str(whole)))
+        many = pairs(lambda: BATCH * rate(name, "-f", str(batches)), lambda: rate("bench_tpcb", "-b", "tpcb-like"))
         _check(platform)
     notes.append(
         f"ledger: TPC-B-like at scale {scale} ({'SCALE=full' if scale == 50 else 'SCALE=full takes 50'}),"
@@ -96,7 +101,27 @@ def measure(cluster: Cluster, notes: list[str]) -> list[Figure]:
             figure=f"the service with {CLIENTS} threads, against pgbench of the same transaction", value=served.value,
             unit="transfers/s", limit=served.limit, paired=served.ratio, target=0.3,
         ),
+        Figure(
+            figure=f"batches of {BATCH} transfers, against TPC-B-like at scale {scale}", value=many.value,
+            unit="transfers/s", limit=many.limit, paired=many.ratio, target=3,
+        ),
     ]  # fmt: skip
+
+
+def batch() -> str:
+    """A hundred transfers by the service's own statement, among accounts that differ from call to call."""
+    many = range(BATCH)
+    of = ",".join(str(n // 2 + 1) for n in range(2 * BATCH))
+    accounts = ",".join(ID.format(f"1 + (:start + {n * 7919}) % {ACCOUNTS}") for n in range(2 * BATCH))
+    values = {
+        "ids": f"ARRAY[{','.join('uuidv7()' for _ in many)}]", "kinds": f"array_fill('transfer'::text, ARRAY[{BATCH}])",
+        "reasons": f"array_fill(''::text, ARRAY[{BATCH}])", "references": f"array_fill(NULL::text, ARRAY[{BATCH}])",
+        "reverses": f"array_fill(NULL::uuid, ARRAY[{BATCH}])", "actor": "'bench'", "contribution_id": "NULL",
+        "correlation_id": "uuidv7()", "link_id": "NULL", "effective_on": "NULL", "at": "now()",
+        "of": f"ARRAY[{of}]", "accounts": f"ARRAY[{accounts}]",
+        "amounts": f"ARRAY[{','.join('-5' if n % 2 == 0 else '5' for n in range(2 * BATCH))}]",
+    }  # fmt: skip
+    return " ".join(re.sub(r"(?<!:):(\w+)", lambda found: values[found[1]], _MANY.text).split())
 
 
 def statement() -> str:

@@ -14,12 +14,17 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from sqlalchemy import Engine, event
+
 from bench.cluster import Cluster, scratch
 from bench.figures import ROUNDS, Figure
+from config import Config
+from core.platform import Platform
 
 DISK = False
 ROOT = Path(__file__).resolve().parent.parent
 IMPORT_LIMIT, PAGE_LIMIT = 0.5, 5.0  # s
+BOOT_LIMIT = 12  # statements
 PATIENCE = 90  # seconds
 # Everything that a web process imports before it serves.
 OWN = """
@@ -59,7 +64,34 @@ def measure(cluster: Cluster, notes: list[str]) -> list[Figure]:
             figure="second `guildhall run` to its first page", value=_second_run(), unit="s", limit=PAGE_LIMIT,
             target=1, at_most=True,
         ),
+        Figure(
+            figure="statements of a boot, warm database", value=_boot(cluster), unit="", limit=BOOT_LIMIT, target=1,
+            at_most=True,
+        ),
     ]  # fmt: skip
+
+
+def _boot(cluster: Cluster) -> int:
+    with cluster.platform(cluster.create("bench_boot")) as first:
+        first.upgrade()
+        return len(statements_of_boot(first.config, first.database.url))
+
+
+def statements_of_boot(config: Config, url: str) -> list[str]:
+    """The SQL of one more start on a database that has been started on: migrations, permissions, states, seeds."""
+    platform = Platform(config, url, None)
+    sent: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        sent.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        platform.upgrade()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+        platform.database.dispose()
+    return sent
 
 
 def _imports() -> tuple[float, float, float]:

@@ -6,13 +6,14 @@ A permission is called ``plugin:resource:action`` everywhere; in the role tables
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext
-from sqlalchemy import Select, bindparam, column, insert, select, table
+from sqlalchemy import Select, column, insert, select, table, text
 from sqlalchemy.orm import Session
 
 from core import lifecycle
@@ -39,6 +40,7 @@ def fab_name(name: str) -> tuple[str, str]:
     return f"can_{action}", f"{plugin}.{resource}"
 
 
+@lru_cache(maxsize=4096)  # the declared names, again and again
 def permission_name(fab_permission: str, view: str) -> str:
     """``("can_create", "wallet.transfer")`` as ``wallet:transfer:create``."""
     return f"{view.replace('.', ':', 1)}:{fab_permission.removeprefix('can_')}"
@@ -73,21 +75,23 @@ def within(permissions: Iterable[str], scopes: Iterable[str]) -> frozenset[str]:
     )
 
 
-_GRANTED: Select[Any] = (
-    select(permission.c.name, view_menu.c.name)
-    .distinct()
-    .select_from(user_role)
-    .join(permission_view_role, permission_view_role.c.role_id == user_role.c.role_id)
-    .join(permission_view, permission_view.c.id == permission_view_role.c.permission_view_id)
-    .join(permission, permission.c.id == permission_view.c.permission_id)
-    .join(view_menu, view_menu.c.id == permission_view.c.view_menu_id)
-    .where(user_role.c.user_id == bindparam("user_id"))
-)
+# What the roles of the user ``m.user_id`` grant, as a column of any query that has such an ``m``; see ``granted``.
+GRANTED = """ARRAY(SELECT ARRAY[p.name, v.name]
+    FROM ab_user_role ur JOIN ab_permission_view_role pr ON pr.role_id = ur.role_id
+    JOIN ab_permission_view pv ON pv.id = pr.permission_view_id
+    JOIN ab_permission p ON p.id = pv.permission_id JOIN ab_view_menu v ON v.id = pv.view_menu_id
+    WHERE ur.user_id = m.user_id)"""
+_GRANTED = text(f"SELECT {GRANTED} FROM (SELECT CAST(:user_id AS integer) AS user_id) m")
+
+
+def granted(pairs: Iterable[Sequence[str]]) -> frozenset[str]:
+    """The names of the permissions that the column GRANTED holds."""
+    return frozenset(permission_name(*pair) for pair in pairs)
 
 
 def permissions_of(session: Session, user_id: int) -> frozenset[str]:
     """Every permission that the roles of a user grant, in one query."""
-    return frozenset(permission_name(*row) for row in session.execute(_GRANTED, {"user_id": user_id}))
+    return granted(session.scalar(_GRANTED, {"user_id": user_id}) or ())
 
 
 def roles_of(session: Session, user_id: int) -> tuple[str, ...]:
@@ -166,6 +170,19 @@ def member_permissions(session: Session, member_id: UUID) -> frozenset[str]:
     """Every permission of a member; none without an account."""
     user_id = session.scalar(select(member.c.user_id).where(member.c.id == member_id))
     return permissions_of(session, user_id) if user_id else frozenset()
+
+
+def holders_of(name: str) -> Select[Any]:
+    """A query of the users whose roles grant the permission ``name``."""
+    fab_permission, view = fab_name(name)
+    return (
+        select(user_role.c.user_id)
+        .join(permission_view_role, permission_view_role.c.role_id == user_role.c.role_id)
+        .join(permission_view, permission_view.c.id == permission_view_role.c.permission_view_id)
+        .join(permission, permission.c.id == permission_view.c.permission_id)
+        .join(view_menu, view_menu.c.id == permission_view.c.view_menu_id)
+        .where(permission.c.name == fab_permission, view_menu.c.name == view)
+    )
 
 
 def grants(session: Session) -> dict[str, frozenset[str]]:

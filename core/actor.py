@@ -8,7 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from core.clock import now
-from core.errors import PermissionMissing, SessionRequired, StepUpRequired, Unauthenticated
+from core.errors import PermissionMissing, SessionRequired, StepUpRequired, Unauthenticated, WhileImpersonating
 from core.ids import new_id
 
 STEP_UP_LIFETIME = timedelta(minutes=10)
@@ -28,8 +28,10 @@ class Actor:
     ``permissions`` are full names such as ``wallet:transfer:create``; the system may do everything.
     ``correlation_id`` follows one cause through every stage, ``causation_id`` is the event that led here.
     ``stepped_up_at`` is when the holder of the session last proved who they are, by all factors they have;
-    ``two_factor`` is whether they have a second one. ``bulk`` marks an import or another job: the deliveries it
-    causes wait behind those that a person causes.
+    ``two_factor`` is whether they have a second one. ``impersonator`` is the admin who acts as this member by
+    ``impersonation``, which is ``read_only`` or not; the session is the admin's own. ``is_admin`` is whether the holder
+    of the session or key, be it the impersonator, is an admin. ``bulk`` marks an import or another job: the deliveries
+    it causes wait behind those that a person causes.
     """
 
     kind: Kind
@@ -40,6 +42,9 @@ class Actor:
     session_id: UUID | None = None
     locale: str | None = None
     impersonator: UUID | None = None
+    impersonation: UUID | None = None
+    read_only: bool = False
+    is_admin: bool = False
     ip: str | None = None
     request_id: str | None = None
     stepped_up_at: datetime | None = None
@@ -78,11 +83,17 @@ class Actor:
     def require_step_up(self) -> None:
         """Raise StepUpRequired unless the holder of the session gave password and code in the last ten minutes.
 
-        The system passes; an API key never does.
+        The system passes; an API key never does, nor does who acts as another: WhileImpersonating.
         """
+        self.require_own()
         if self.kind == "system" or (self.stepped_up_at and now() - self.stepped_up_at <= STEP_UP_LIFETIME):
             return
         raise StepUpRequired()
+
+    def require_own(self) -> None:
+        """Raise WhileImpersonating where an admin acts as this member: for what moves value or changes a way in."""
+        if self.impersonator is not None:
+            raise WhileImpersonating()
 
     def caused_by(self, event_id: UUID, correlation_id: UUID) -> Actor:
         """This actor going on because of an event."""

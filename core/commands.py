@@ -24,13 +24,8 @@ if TYPE_CHECKING:
     from core.platform import Platform
 
 console = Console()
-OWN = {
-    "run",
-    "web",
-    "worker",
-    "scheduler",
-    "translations",
-}  # these are started with the engines' addresses, or start them
+# These are started with the engines' addresses, or start them.
+OWN = {"run", "web", "worker", "scheduler", "translations", "db"}
 
 
 class Guildhall(click.Group):
@@ -171,8 +166,16 @@ def _connected(config: Config) -> Platform:
 
 
 @main.group()
-def db() -> None:
-    """Migrations."""
+@click.pass_context
+def db(context: click.Context) -> None:
+    """Migrations. Nothing is migrated but by what says so."""
+    if any(flag in sys.argv for flag in context.help_option_names):
+        return
+    if not sys.stderr.isatty():
+        logs.configure("WARNING", process="db")
+    from core.platform import Platform
+
+    context.obj = Platform(context.obj, *context.with_resource(engines(context.obj)))
 
 
 @db.command("upgrade")
@@ -197,7 +200,29 @@ def revision(platform: Platform, plugin: str, message: str) -> None:
     import core.rest.models  # noqa: F401  (every table of the core)
     from core.db import migrate
 
+    platform.upgrade()
     console.print(migrate.revision(platform.database.url, platform.branches, plugin, message))
+
+
+@db.command("check")
+@click.argument("revisions", nargs=-1)
+@click.pass_obj
+def check(platform: Platform, revisions: tuple[str, ...]) -> None:
+    """Say what the revisions to come would do to processes of the release before; exit 1 when there is something.
+
+    Reads those that the database does not have yet, or the REVISIONS named, without running them.
+    """
+    from core.db import advice
+
+    try:
+        found = advice.check(platform.database.engine, platform.branches, revisions)
+    except LookupError as problem:
+        raise click.ClickException(str(problem.args[0])) from None
+    for one in found:
+        click.echo(str(one))
+    if not found:
+        console.print("[green]Old and new processes can work side by side.[/]")
+    raise SystemExit(bool(found))
 
 
 @main.group("plugin")
@@ -255,59 +280,6 @@ def plugin_purge(platform: Platform, name: str, yes: bool) -> None:
 
 
 main.add_command(translations.group)
-
-
-@main.group("audit")
-def audit_group() -> None:
-    """The audit trail."""
-
-
-@audit_group.command("verify")
-@click.option("--checkpoint", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True)
-@click.pass_obj
-def audit_verify(platform: Platform, checkpoint: tuple[Path, ...]) -> None:
-    """Recompute every digest and link; exit 1 when something was changed or removed.
-
-    With --checkpoint FILE, also find that the newest links were removed since the file was written.
-    """
-    from core.audit.checkpoint import check
-    from core.audit.seal import verify
-
-    _seal_all(platform)
-    with platform.unit_of_work() as session:
-        verdict = verify(session)
-        noted = [path.read_text("utf-8", "replace") for path in checkpoint]
-        problems = [
-            *verdict.problems,
-            *(one for text in noted for one in check(session, platform.config.secret_key, text)),
-        ]
-    console.print(f"{verdict.sealed} rows sealed, {verdict.unsealed} not yet.")
-    for problem in problems:
-        console.print(f"[red]{problem}[/]")
-    console.print("[red]The trail is broken.[/]" if problems else "[green]The trail holds.[/]")
-    raise SystemExit(bool(problems))
-
-
-@audit_group.command("checkpoint")
-@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
-@click.pass_obj
-def audit_checkpoint(platform: Platform, file: Path) -> None:
-    """Write a signed note of how far the chain is to FILE; keep it on another machine."""
-    from core.audit.checkpoint import make
-
-    _seal_all(platform)
-    with platform.unit_of_work() as session:
-        note = make(session, platform.config.secret_key)
-    file.write_text(note)
-    console.print(f"The checkpoint is in {file}.", highlight=False)
-
-
-def _seal_all(platform: Platform) -> None:
-    from core.audit.seal import seal
-
-    with platform.unit_of_work() as session:
-        while seal(session):
-            pass
 
 
 @main.group("admin")

@@ -109,6 +109,27 @@ class StepUpRequired(Forbidden):
     sentence = _("Confirm with your password that it is you, then try again.")
 
 
+class WhileImpersonating(Forbidden):
+    """What only the member themselves may do was asked by an admin who acts as them; see ``Actor.require_own``."""
+
+    code = "WHILE_IMPERSONATING"
+    sentence = _("You act as another member. Only they themselves can do this.")
+
+
+class ReadOnlyImpersonation(Forbidden):
+    """An admin who only looks around as another member asked for a change."""
+
+    code = "IMPERSONATION_READ_ONLY"
+    sentence = _("You are looking around as another member, and can change nothing.")
+
+
+class AdminAddressRefused(Forbidden):
+    """An admin, or the API key of one, came from an address that the setting ``admin_addresses`` does not name."""
+
+    code = "ADMIN_ADDRESS_REFUSED"
+    sentence = _("Admins cannot come from the address {address}. Ask an admin who can to allow it.")
+
+
 class TwoFactorRequired(Forbidden):
     """An admin without a second factor, while the settings ask admins for one."""
 

@@ -18,6 +18,11 @@ def collect(session: Session, name: str, **arguments: Any) -> list[tuple[str, An
     Plugins are called in dependency order. One that raises is logged and left out, and what it wrote is rolled
     back to before its call. ``None`` is left out too.
     """
+    return [(plugin, result) for plugin, result, failed in attempt(session, name, **arguments) if not failed]
+
+
+def attempt(session: Session, name: str, **arguments: Any) -> list[tuple[str, Any, bool]]:
+    """As ``collect``, but who raised is told: ``(plugin, result, failed)``."""
     results = []
     for plugin, call in _implementations(session, name, arguments):
         session.flush()
@@ -26,9 +31,10 @@ def collect(session: Session, name: str, **arguments: Any) -> list[tuple[str, An
                 result = call()
         except Exception:
             log.exception("hook failed", hook=name, plugin=plugin)
+            results.append((plugin, None, True))
             continue
         if result is not None:
-            results.append((plugin, result))
+            results.append((plugin, result, False))
     return results
 
 

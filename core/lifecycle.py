@@ -12,6 +12,7 @@ from core import generation
 from core.actor import Actor
 from core.audit.trail import record
 from core.db.base import CreatedAt, Model
+from core.db.session import RING
 from core.errors import Conflict, NotFound
 from core.i18n import _
 
@@ -27,7 +28,10 @@ class State(StrEnum):
 
 
 class PluginRow(Model):
-    """An installed plugin: whether an admin has it on, and how its last start went."""
+    """An installed plugin: whether an admin has it on, how its last start went, why it is in quarantine.
+
+    ``seeded`` names the code on which its seed ended well.
+    """
 
     __tablename__ = "core_plugin"
 
@@ -35,6 +39,9 @@ class PluginRow(Model):
     version: Mapped[str] = mapped_column(String(40))
     enabled: Mapped[bool] = mapped_column(server_default="true")
     reason: Mapped[str] = mapped_column(Text, server_default="")
+    quarantined: Mapped[str] = mapped_column(Text, server_default="", default="")
+    traceback: Mapped[str] = mapped_column(Text, server_default="", default="")
+    seeded: Mapped[str] = mapped_column(String(64), server_default="", default="")
     seen_at: Mapped[CreatedAt]
 
 
@@ -57,17 +64,17 @@ class PluginNotReady(Conflict):
 
 
 def disabled(session: Session) -> frozenset[str]:
-    """Names of the plugins that are off, by an admin or by a failed migration; at most a second old."""
+    """Names of the plugins that are off: by an admin, a failed migration or quarantine; at most a second old."""
     names: frozenset[str] | None = generation.cached(session, "disabled")
     if names is None:
-        off = or_(PluginRow.enabled.is_(False), PluginRow.reason != "")
+        off = or_(PluginRow.enabled.is_(False), PluginRow.reason != "", PluginRow.quarantined != "")
         names = frozenset(session.scalars(select(PluginRow.name).where(off)))
         generation.keep(session, "disabled", names)
     return names
 
 
 def set_enabled(session: Session, actor: Actor, name: str, enabled: bool, reason: str | None = None) -> None:
-    """Turn a loaded plugin on or off, in every process within a second. Audited.
+    """Turn a loaded plugin on or off, in every process within a second; on ends its quarantine too. Audited.
 
     Raises NotFound; PluginNeeded while an enabled plugin requires it; PluginNotReady while one that it requires
     is off.
@@ -77,7 +84,8 @@ def set_enabled(session: Session, actor: Actor, name: str, enabled: bool, reason
         raise NotFound()
     session.execute(select(PluginRow).order_by(PluginRow.name).with_for_update())
     off = set(session.scalars(select(PluginRow.name).where(PluginRow.enabled.is_(False))))
-    if (name not in off) == enabled:
+    held = set(session.scalars(select(PluginRow.name).where(PluginRow.quarantined != "")))
+    if (name not in off) == enabled and not (enabled and name in held):
         return
     if enabled:
         if waiting := sorted(off & registry.plugins[name].requires.keys()):
@@ -87,7 +95,9 @@ def set_enabled(session: Session, actor: Actor, name: str, enabled: bool, reason
     ):
         raise PluginNeeded(plugin=name, dependants=", ".join(dependants))
     statement = insert(PluginRow).values(name=name, version=registry.plugins[name].version, enabled=enabled)
-    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"enabled": enabled}))
+    changed = {"enabled": enabled, **({"quarantined": "", "traceback": ""} if enabled else {})}
+    session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=changed))
+    session.info[RING] = True  # what waited is due
     act = f"core.plugin.{'enabled' if enabled else 'disabled'}"
     record(session, actor, act, subject_type="plugin", subject_id=name, reason=reason)
     generation.advance(session)

@@ -217,4 +217,6 @@ def state_of(session: Session, one: Found) -> tuple[State, str]:
     row = session.get(lifecycle.PluginRow, one.name)
     if row is not None and row.reason:
         return State.FAILED_MIGRATION, row.reason
+    if row is not None and row.enabled and row.quarantined:
+        return State.QUARANTINED, row.quarantined
     return State.DISABLED, _("An admin has turned it off.")

@@ -5,21 +5,43 @@ from __future__ import annotations
 from datetime import timedelta
 
 from core import hookspecs, queries
-from core.crypto.commands import keys
-from core.crypto.rotate import reseal
+from core.audit.commands import audit
 from core.events.commands import events
+from core.events.quarantine import PluginQuarantined
 from core.events.replay import REPLAY_JOB, run_replay
 from core.events.retention import SWEEP_JOB, run_sweep
 from core.files.sweep import sweep
 from core.files.upload import DOCUMENTS, IMAGES, Upload
 from core.i18n import _
 from core.jobs.job import Job, Schedule
+from core.keys.commands import keys
+from core.keys.rotate import reseal
+from core.members import impersonation, profiles
 from core.members.commands import rotate_signing
-from core.members.events import MemberRegistered, PasswordResetRequested, SignInFailed, VerificationRequested
+from core.members.events import (
+    CredentialChanged,
+    EmailVerified,
+    ExportReady,
+    ImpersonationEnded,
+    ImpersonationStarted,
+    MemberClosed,
+    MemberErased,
+    MemberReactivated,
+    MemberRegistered,
+    MemberSuspended,
+    OneTimeCodeRequested,
+    PasswordResetRequested,
+    ProfileCompleted,
+    SignInFailed,
+    VerificationRequested,
+)
 from core.members.models import Member
 from core.platform_settings import PlatformSettings
 from core.plugin import MenuItem, Permission, Plugin, Role, Widget
+from core.privacy import erase, export
 from core.resource import Resource
+from core.reviews.events import ReviewAssigned, ReviewDecided, ReviewEscalated, ReviewOpened
+from core.reviews.queries import waiting
 
 keys.add_command(rotate_signing)
 
@@ -38,21 +60,41 @@ core = Plugin(
             icon="users",
             actions=("list", "show", "update"),
             columns=("display_name", "email", "status", "tier", "source", "joined_at"),
-            fields=("display_name", "status", "tier", "locale", "time_zone"),
+            fields=("display_name", "tier", "locale", "time_zone", "preferred_chain"),
             search=("display_name", "email"),
             filters=("status", "tier", "source", "joined_at"),
             order="-joined_at",
             hidden=("user_id",),
-            help={"locale": _("Such as fr; empty: the language the browser asks for.")},
+            help={
+                "locale": _("Such as fr; empty: the language the browser asks for."),
+                "preferred_chain": _("The number of the blockchain that payments go over, such as 146."),
+            },
             states={"status": {"active": "green", "suspended": "red", "closed": "gray"}},
+            update=profiles.change_for,
             page="/admin/members/{id}",
+            new_page="/admin/members/new",
         ),
     ],
     menu=[
         MenuItem(label=_("Dashboard"), url="/", icon="layout-dashboard", permission="core:dashboard:show", order=1),
+        MenuItem(
+            label=_("Reviews"),
+            url="/admin/reviews",
+            icon="inbox",
+            permission="core:review:list",
+            order=2,
+            badge=waiting,
+        ),
         MenuItem(label=_("Events"), url="/admin/events", icon="activity", permission="core:event:list", order=60),
         MenuItem(label=_("Jobs"), url="/admin/jobs", icon="clock", permission="core:job:list", order=61),
         MenuItem(label=_("Roles"), url="/admin/access", icon="shield", permission="core:role:list", order=59),
+        MenuItem(
+            label=_("Acting as others"),
+            url="/admin/impersonations",
+            icon="user-circle",
+            permission="core:member:impersonate",
+            order=59,
+        ),
         MenuItem(label=_("Plugins"), url="/admin/plugins", icon="puzzle", permission="core:plugin:list", order=62),
         MenuItem(label=_("Audit trail"), url="/admin/audit", icon="history", permission="core:audit:list", order=63),
         MenuItem(label=_("API keys"), url="/admin/api-keys", icon="key", permission="core:api_key:list", order=63),
@@ -63,9 +105,16 @@ core = Plugin(
     permissions=[
         Permission("core:dashboard:show", _("See the dashboard")),
         Permission("core:member:create", _("Create members")),
+        Permission("core:member:suspend", _("Suspend members, let them back in, close accounts")),
+        Permission("core:member:impersonate", _("Act as another member, to look around")),
+        Permission("core:member:impersonate_write", _("Change things while acting as another member")),
+        Permission("core:member:export", _("Make copies of what is held about a member")),
+        Permission("core:member:erase", _("Erase members")),
         Permission("core:role:list", _("See roles and what they grant")),
         Permission("core:role:update", _("Create, change and delete roles")),
         Permission("core:role:assign", _("Give roles to members and take them away")),
+        Permission("core:review:list", _("Use the review inbox")),
+        Permission("core:review:escalated", _("Decide escalated cases")),
         Permission("core:event:list", _("See the event stream")),
         Permission("core:delivery:replay", _("Replay deliveries")),
         Permission("core:subscriber:pause", _("Pause and resume subscribers")),
@@ -91,6 +140,7 @@ core = Plugin(
                 "core:dashboard:show",
                 "core:member:list",
                 "core:member:show",
+                "core:review:list",
                 "core:event:list",
                 "core:job:list",
                 "core:plugin:list",
@@ -98,7 +148,28 @@ core = Plugin(
         ),
         Role("Service", ("core:metrics:show",)),
     ],
-    events=[MemberRegistered, PasswordResetRequested, SignInFailed, VerificationRequested],
+    events=[
+        PluginQuarantined,
+        CredentialChanged,
+        MemberRegistered,
+        OneTimeCodeRequested,
+        MemberSuspended,
+        MemberReactivated,
+        MemberClosed,
+        EmailVerified,
+        MemberErased,
+        ExportReady,
+        ImpersonationStarted,
+        ImpersonationEnded,
+        ProfileCompleted,
+        PasswordResetRequested,
+        ReviewAssigned,
+        ReviewDecided,
+        ReviewEscalated,
+        ReviewOpened,
+        SignInFailed,
+        VerificationRequested,
+    ],
     widgets=[
         Widget(
             name="members",
@@ -121,15 +192,25 @@ core = Plugin(
     schedules=[
         Schedule(name="sweep_events", job=SWEEP_JOB, every=timedelta(hours=1)),
         Schedule(name="sweep_files", job="sweep_files", every=timedelta(hours=1)),
+        Schedule(name="erase", job="erase", every=timedelta(hours=1)),
+        Schedule(name="end_impersonations", job="end_impersonations", every=timedelta(minutes=5)),
+        Schedule(name="sweep_exports", job="sweep_exports", every=timedelta(hours=1)),
         Schedule(name="reseal", job="reseal", every=timedelta(days=1)),
     ],
     jobs=[
         Job(name=REPLAY_JOB, label=_("Replay deliveries"), run=run_replay),
         Job(name=SWEEP_JOB, label=_("Delete old events and deliveries"), run=run_sweep),
         Job(name="sweep_files", label=_("Take away files that nobody needs"), run=sweep),
+        Job(name="erase", label=_("Erase members whose time has come"), run=erase.run),
+        Job(name="export", label=_("Make a copy of a member's data"), run=export.run),
+        Job(name="end_impersonations", label=_("End acting as others when its time is over"), run=impersonation.sweep),
+        Job(name="sweep_exports", label=_("Take away copies whose time is over"), run=export.sweep),
         Job(name="reseal", label=_("Seal secrets under the current keys"), run=reseal),
     ],
-    uploads=[Upload(name="attachment", label=_("Attachment"), allowed=IMAGES | DOCUMENTS)],
-    commands=[events, keys],
+    uploads=[
+        Upload(name="attachment", label=_("Attachment"), allowed=IMAGES | DOCUMENTS),
+        Upload(name="avatar", label=_("Picture of the profile"), allowed=IMAGES, max_bytes=2_000_000),
+    ],
+    commands=[audit, events, keys],
     hookspecs=hookspecs,
 )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import traceback
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from config import Config
-from core import access, generation
+from core import access
 from core.actor import Actor
 from core.clock import now
 from core.crypto.keyring import Keyring
@@ -26,6 +28,8 @@ from core.lifecycle import PluginRow, State
 from core.loader import load
 from core.manifest import core
 from core.plugin import Plugin
+
+CODE = {".py", ".yaml", ".yml", ".json", ".toml"}
 
 
 class Platform:
@@ -75,12 +79,33 @@ class Platform:
         outcomes = {**migrated, **{name: Outcome(True) for name in self.registry.plugins.keys() - migrated}}
         with self.unit_of_work(Actor.system("upgrade")) as session:
             access.sync(session, self.registry.permissions, self.registry.roles)
-        self._keep_states(outcomes)
-        for plugin in self.registry.plugins.values():
+        with self.unit_of_work() as session:
+            seeded = dict(session.execute(select(PluginRow.name, PluginRow.seeded)).tuples().all())
+        present = self._fingerprint()
+        due = [plugin for plugin in self.registry.plugins.values() if seeded.get(plugin.name) != present or not present]
+        if any(plugin.seed for plugin in due):
+            self._keep_states(outcomes)
+        for plugin in due:
             if outcomes[plugin.name].ok:
                 outcomes[plugin.name] = self._seed(plugin, outcomes)
-        self._keep_states(outcomes)
+        self._keep_states(outcomes, present)
         return outcomes
+
+    def _fingerprint(self) -> str:
+        """Changes with the code of the core and of every plugin, and with what the environment sets; "" if unknown.
+
+        A seed that ended well on it has nothing left to do.
+        """
+        loaded = [one for one in self.found if one.name in self.registry.plugins]
+        if not all(one.folder for one in loaded):
+            return ""  # given by hand, in a test
+        made = hashlib.sha256(f"{self.config!r} {self.registry.locked_settings!r}".encode())
+        for folder in [Path(__file__).parent, *(Path(one.folder) for one in loaded)]:
+            for path in sorted(folder.rglob("*")):
+                if path.suffix in CODE:
+                    about = path.stat()
+                    made.update(f"{path} {about.st_size} {about.st_mtime_ns}".encode())
+        return made.hexdigest()
 
     def _seed(self, plugin: Plugin, outcomes: dict[str, Outcome]) -> Outcome:
         """Run a plugin's seed; a failure costs that plugin and those that build on it."""
@@ -96,16 +121,23 @@ class Platform:
             return Outcome(False, reason, traceback.format_exc())
         return Outcome(True)
 
-    def _keep_states(self, outcomes: dict[str, Outcome]) -> None:
-        """Write how the start of each plugin went, for every process to see."""
+    def _keep_states(self, outcomes: dict[str, Outcome], seeded: str = "") -> None:
+        """Write how the start of each plugin went, for every process to see, and on which code its seed ended well."""
         for one in self.found:
             if one.plugin and one.name in self.registry.plugins and not outcomes[one.name].ok:
                 one.fail(State.FAILED_MIGRATION, outcomes[one.name].reason, outcomes[one.name].traceback)
         with self.unit_of_work(Actor.system("upgrade")) as session:
-            for plugin in self.registry.plugins.values():
-                reason = outcomes[plugin.name].reason
-                row = {"name": plugin.name, "version": plugin.version, "seen_at": now(), "reason": reason}
-                statement = insert(PluginRow).values(row)
-                session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=row))
+            rows = [
+                {
+                    "name": plugin.name,
+                    "version": plugin.version,
+                    "seen_at": now(),
+                    "reason": outcomes[plugin.name].reason,
+                    "seeded": seeded if outcomes[plugin.name].ok else "",
+                }
+                for plugin in self.registry.plugins.values()
+            ]
+            statement = insert(PluginRow).values(rows)
+            fresh = {name: statement.excluded[name] for name in rows[0]}
+            session.execute(statement.on_conflict_do_update(index_elements=["name"], set_=fresh))
             subscribers.keep(session)
-            generation.advance(session)

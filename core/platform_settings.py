@@ -3,15 +3,44 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from core.actor import Actor
 from core.i18n import _
 from core.settings import Settings
 
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 MOST = 10_000_000
+FIELD = re.compile(r"[a-z][a-z0-9_]{0,39}")
+PROFILE = ("bio", "location", "website", "avatar")
+
+
+@lru_cache(maxsize=8)
+def networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Networks separated by spaces. Raises ValueError for what is none, or has bits beyond its prefix."""
+    return tuple(ip_network(one) for one in given.split())
+
+
+def _names(given: str) -> list[str]:
+    names = list(dict.fromkeys(given.replace(",", " ").split()))
+    if wrong := [name for name in names if not FIELD.fullmatch(name)]:
+        raise ValueError(f"give short names of small letters, digits and _, not {' '.join(wrong)}")
+    if len(names) > 20:
+        raise ValueError("give at most 20 fields")
+    return names
+
+
+def _within(ip: str, given: str) -> bool:
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return any(address in network for network in networks(given))
 
 
 class PlatformSettings(Settings):
@@ -33,11 +62,45 @@ class PlatformSettings(Settings):
         10, ge=1, le=MOST, description=_("Requests by a member on payment routes in each window.")
     )
     registration: bool = Field(False, description=_("Let people register by themselves; they confirm their e-mail."))
+    wallet_registration: bool = Field(
+        True,
+        description=_(
+            "Let a wallet alone be enough to register, without an e-mail address; only where people may register by "
+            "themselves."
+        ),
+    )
+    mail_codes: bool = Field(
+        True, description=_("Let people sign in with a code that is mailed to them, where a mail server is configured.")
+    )
     require_admin_two_factor: Literal["auto", "yes", "no"] = Field(
         "auto",
         description=_(
             "Admins sign in with a second factor, and can do nothing before they have set it up. "
             "With auto it is so everywhere but where the demo runs."
+        ),
+    )
+    admin_addresses: str = Field(
+        "",
+        description=_(
+            "Networks that admins may come from, such as 203.0.113.0/24 2001:db8::/32, separated by spaces. It holds "
+            "for their pages, their clients and their API keys. Empty: from everywhere."
+        ),
+    )
+    impersonation_minutes: int = Field(
+        30, ge=1, le=480, description=_("How long an admin may act as another member before it ends by itself.")
+    )
+    profile_fields: str = Field(
+        "",
+        description=_(
+            "Further fields of the profile, by short names such as github pronouns, separated by spaces. "
+            "Each takes one line of text."
+        ),
+    )
+    profile_required: str = Field(
+        "bio location",
+        description=_(
+            "Fields of the profile that make it complete, separated by spaces: bio, location, website, avatar, "
+            "and the further fields."
         ),
     )
     cors_origins: str = Field(
@@ -50,7 +113,30 @@ class PlatformSettings(Settings):
     delivery_days: int = Field(
         14, ge=0, le=36500, description=_("Days that finished deliveries are kept. 0 keeps them for ever.")
     )
-    file_megabytes: int = Field(8, ge=1, le=10, description=_("The largest file that is taken, in megabytes."))
+    quarantine_after: int = Field(
+        50,
+        ge=0,
+        le=MOST,
+        description=_(
+            "A plugin is taken out of service when so many of its deliveries failed, and fewer were made, within the "
+            "minutes below. 0 never does."
+        ),
+    )
+    quarantine_minutes: int = Field(
+        10, ge=1, le=1440, description=_("The minutes in which failures are counted before a plugin is quarantined.")
+    )
+    job_days: int = Field(
+        30,
+        ge=0,
+        le=36500,
+        description=_("Days that jobs which ended are kept; failed ones stay. 0 keeps all for ever."),
+    )
+    file_megabytes: int = Field(8, ge=1, le=2000, description=_("The largest file that is taken, in megabytes."))
+    image_megabytes: int = Field(8, ge=1, le=50, description=_("The largest image that is taken, in megabytes."))
+    document_megabytes: int = Field(8, ge=1, le=10, description=_("The largest document that is taken, in megabytes."))
+    media_megabytes: int = Field(
+        8, ge=1, le=2000, description=_("The largest sound or film that is taken, in megabytes.")
+    )
     image_megapixels: int = Field(
         40, ge=1, le=200, description=_("The most pixels of an image, all its frames together, in millions.")
     )
@@ -59,12 +145,50 @@ class PlatformSettings(Settings):
     loose_file_hours: int = Field(
         24, ge=1, le=8760, description=_("How long a file is kept that was sent and then used for nothing.")
     )
+    export_days: int = Field(7, ge=1, le=90, description=_("Days that a copy of a member's data can be fetched."))
+    erasure_grace_days: int = Field(
+        14, ge=0, le=90, description=_("Days in which members may withdraw the wish to be erased.")
+    )
     event_days: int = Field(
         0,
         ge=0,
         le=36500,
         description=_("Days that events are kept once every delivery is made. 0 keeps them for ever."),
     )
+
+    @field_validator("admin_addresses")
+    @classmethod
+    def _networks(cls, given: str) -> str:
+        try:
+            return " ".join(dict.fromkeys(str(network) for network in networks(given.replace(",", " "))))
+        except ValueError as problem:
+            raise ValueError(f"give networks like 203.0.113.0/24: {problem}") from None
+
+    @field_validator("profile_fields")
+    @classmethod
+    def _further(cls, given: str) -> str:
+        names = _names(given)
+        if taken := [name for name in names if name in (*PROFILE, "display_name", "preferred_chain", "profile")]:
+            raise ValueError(f"these fields are there already: {' '.join(taken)}")
+        return " ".join(names)
+
+    @field_validator("profile_required")
+    @classmethod
+    def _required(cls, given: str, info: ValidationInfo) -> str:
+        names = _names(given)
+        known = {*PROFILE, *info.data.get("profile_fields", "").split()}
+        if unknown := [name for name in names if name not in known]:
+            raise ValueError(f"the profile has no such field: {' '.join(unknown)}")
+        return " ".join(names)
+
+    def problems_for(self, actor: Actor) -> dict[str, list[str]]:
+        if actor.ip is not None and not self.admits(actor.ip):
+            return {"admin_addresses": [_("This would lock you out: your own address is not among them.")]}
+        return {}
+
+    def admits(self, ip: str | None) -> bool:
+        """Whether an admin may come from this address."""
+        return not self.admin_addresses or _within(ip or "", self.admin_addresses)
 
     @field_validator("cors_origins")
     @classmethod
@@ -73,6 +197,11 @@ class PlatformSettings(Settings):
         if wrong := [one for one in origins if not ORIGIN.fullmatch(one)]:
             raise ValueError(f"give exact origins like https://app.example.org, not {' '.join(wrong)}")
         return " ".join(dict.fromkeys(origins))
+
+    def megabytes_of(self, media_type: str) -> int:
+        """The limit of the kind of file that this media type is."""
+        kinds = {"image": self.image_megabytes, "audio": self.media_megabytes, "video": self.media_megabytes}
+        return kinds.get(media_type.partition("/")[0], self.document_megabytes)
 
     @property
     def origins(self) -> frozenset[str]:

@@ -15,6 +15,7 @@ from core.events.event import Event, Subscriber
 from core.files.upload import Upload
 from core.jobs.job import Job, Schedule
 from core.resource import Resource
+from core.reviews.kind import ReviewKind
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,13 +44,17 @@ class Role:
 
 @dataclass(frozen=True, kw_only=True)
 class MenuItem:
-    """An entry of the sidebar, under the plugin's section; shown to who holds ``permission``."""
+    """An entry of the sidebar, under the plugin's section; shown to who holds ``permission``.
+
+    ``badge(session, actor)`` is a figure beside it, none when 0. Called on every page: answer from an index.
+    """
 
     label: str
     url: str
     icon: str
     permission: str
     order: int = 100
+    badge: Callable[[Session, Actor], int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +117,7 @@ class Plugin:
     - ``rest``: its ``RestBlueprint``. Answers 404 while it is disabled, and is left out of the API description.
     - ``pages``: its ``PageBlueprint``. Answers 404 while it is disabled.
     - ``uploads``: what members may send files for. Refused while it is disabled.
+    - ``reviews``: kinds of cases for the review inbox. Neither shown nor decided while it is disabled: cases wait.
     - ``menu``: further entries of the sidebar; resources that can be listed have theirs already.
     - ``widgets``: cards of the dashboard.
     - ``commands``: groups of the command line; there also while it is disabled.
@@ -120,7 +126,8 @@ class Plugin:
     - ``hookspecs``: hooks that other plugins may implement.
     - ``hooks``: its implementations of hooks. Not called while it is disabled.
     - ``seed``: ``seed(session, actor)`` writes rows that must be there, after every migration; it must not overwrite
-      an admin's edit. Not called when the plugin's migration failed.
+      an admin's edit. Not called when the plugin's migration failed, nor at a start on code and settings of the
+      environment on which it ended well before.
     """
 
     name: str
@@ -140,6 +147,7 @@ class Plugin:
     rest: Blueprint | None = None
     pages: Blueprint | None = None
     uploads: Sequence[Upload] = ()
+    reviews: Sequence[ReviewKind] = ()
     menu: Sequence[MenuItem] = ()
     widgets: Sequence[Widget] = ()
     commands: Sequence[click.Command] = ()
@@ -168,6 +176,7 @@ __all__ = [
     "Permission",
     "Plugin",
     "Resource",
+    "ReviewKind",
     "Role",
     "Schedule",
     "Subscriber",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pluggy
 from pydantic import ValidationError
+from sqlalchemy import String
 
 from core.access import role_grants
 from core.db.base import RESERVED_COLUMNS, metadata, owner_of
@@ -21,6 +22,7 @@ from core.generation import Cache
 from core.jobs.job import Job, Schedule
 from core.plugin import Permission, Plugin
 from core.resource import BoundResource
+from core.reviews.kind import ReviewKind
 from core.settings import Settings
 
 SLUG = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
@@ -46,6 +48,7 @@ class Registry:
     jobs: dict[str, Job] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    reviews: dict[str, ReviewKind] = field(default_factory=dict)
     audited: dict[type, str] = field(default_factory=dict)
     locked_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     hooks: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("guildhall"))
@@ -79,6 +82,8 @@ class Registry:
             self.jobs[f"{plugin.name}.{job.name}"] = job
         for upload in plugin.uploads:
             self.uploads[f"{plugin.name}.{upload.name}"] = upload
+        for review in plugin.reviews:
+            self.reviews[f"{plugin.name}.{review.name}"] = review
         for schedule in plugin.schedules:
             self.schedules[f"{plugin.name}.{schedule.name}"] = schedule
         if plugin.settings:
@@ -131,11 +136,7 @@ class Registry:
                 yield f"the table {resource.resource.table} must begin with {name}_"
             if bad := RESERVED_COLUMNS & set(resource.resource.columns_of_model):
                 yield f"{resource.key}: the column name {', '.join(sorted(bad))} is reserved"
-            known = set(resource.resource.columns_of_model)
-            used = [*resource.resource.search, *resource.resource.filters, *resource.resource.fields]
-            used += [resource.resource.owner] if resource.resource.owner else []
-            if missing := [column for column in used if column not in known]:
-                yield f"{resource.key} names columns that it does not have: {', '.join(missing)}"
+            yield from _column_problems(resource)
         for permission in plugin.permissions:
             if not PERMISSION.match(permission.name) or not permission.name.startswith(name + ":"):
                 yield f"the permission {permission.name} must read {name}:<resource>:<action>"
@@ -148,13 +149,21 @@ class Registry:
             if event.event_name in seen:
                 yield f"the event {event.event_name} is declared twice"
             seen.add(event.event_name)
-        for kind, things in (("subscriber", plugin.subscribers), ("job", plugin.jobs), ("schedule", plugin.schedules)):
+        for kind, things in (
+            ("subscriber", plugin.subscribers),
+            ("job", plugin.jobs),
+            ("schedule", plugin.schedules),
+            ("review", plugin.reviews),
+        ):
             names = [thing.name for thing in things]
             if twice := {one for one in names if names.count(one) > 1}:
                 yield f"two {kind}s are called {', '.join(sorted(twice))}"
         for subscriber in plugin.subscribers:
             if subscriber.kind == "external" and subscriber.batch != 1:
                 yield f"the external subscriber {subscriber.name} takes one event at a time"
+        for review in plugin.reviews:
+            if review.permission not in seen:
+                yield f"the review {review.name} names the permission {review.permission}, which nothing declares"
         for role in plugin.roles:
             for pattern in role.permissions:
                 if pattern.count(":") != 2:
@@ -178,6 +187,21 @@ class Registry:
         for table in tables_of(name, [*self.plugins, name]):
             if bad := RESERVED_COLUMNS & set(metadata.tables[table].columns.keys()):
                 yield f"{table}: the column name {', '.join(sorted(bad))} is reserved"
+
+
+def _column_problems(bound: BoundResource) -> Iterator[str]:
+    """What a resource says of columns that cannot be carried out."""
+    resource, known = bound.resource, bound.resource.columns_of_model
+    order = resource.order.removeprefix("-")
+    used = [order, *resource.search, *resource.filters, *resource.fields, *([resource.owner] if resource.owner else [])]
+    if missing := [name for name in dict.fromkeys(used) if name not in known]:
+        yield f"{bound.key} names columns that it does not have: {', '.join(missing)}"
+    if order in known and known[order].nullable:
+        yield f"{bound.key} is ordered by {order}, which may be empty: a page could not say where the next one begins"
+    if odd := [name for name in resource.search if name in known and not isinstance(known[name].type, String)]:
+        yield f"{bound.key} searches {', '.join(odd)} by the beginning, which only text has"
+    if missing := [name for name in resource.columns if not hasattr(resource.model, name.split(".")[0])]:
+        yield f"{bound.key} lists columns that it does not have: {', '.join(missing)}"
 
 
 def _events(plugin: Plugin, bound: list[BoundResource]) -> list[type[Event]]:

@@ -58,7 +58,8 @@ class Resource:
     - ``fields``: of the form and of REST bodies; default all that can be written.
     - ``search``: text columns that are searched by their beginning.
     - ``filters``: columns with a typed filter.
-    - ``order``: column the list is sorted by, newest first with a leading ``-``; must be indexed for large tables.
+    - ``order``: column the list is sorted by, newest first with a leading ``-``; the key decides among equals. It may
+      not be nullable, and must be indexed for large tables.
     - ``owner``: column naming the member a record belongs to: it is filled in on creation, and members without
       ``<plugin>:<name>:list`` see their own records.
     - ``visible``: ``visible(actor)`` returns the condition on rows that this actor may know of, or None for all. It
@@ -75,6 +76,8 @@ class Resource:
     - ``detail``, ``detail_template``: ``detail(session, record)`` returns the context of a template that is shown below
       the record.
     - ``page``: URL of a page of its own that replaces the generated record page, with ``{id}``.
+    - ``new_page``: URL of a page that makes a record, for who holds the permission to create; where records are not
+      made by the generated form.
     - ``menu``: False keeps it out of the sidebar.
     """
 
@@ -104,6 +107,7 @@ class Resource:
     detail: Callable[[Session, Any], Mapping[str, Any]] | None = None
     detail_template: str = ""
     page: str = ""
+    new_page: str = ""
 
     @cached_property
     def key(self) -> str:

@@ -24,6 +24,11 @@ class LastAdmin(Conflict):
     sentence = _("This is the last active admin. Make somebody else an admin first.")
 
 
+class AdminsOnly(Forbidden):
+    code = "ADMINS_ONLY"
+    sentence = _("Only an admin may do this to an admin.")
+
+
 class RoleBuiltIn(Conflict):
     code = "ROLE_BUILT_IN"
     sentence = _("The role {role} is built in, and cannot be renamed or deleted.")
@@ -68,6 +73,7 @@ def members_of(session: Session) -> dict[str, int]:
 
 def create(session: Session, actor: Actor, name: str) -> None:
     """Make a role that grants nothing yet. Raises Invalid, RoleExists."""
+    actor.require_own()
     name = _checked(name)
     _write_name(session, name, insert(access.role).values(name=name))
     _changed(session, actor, "created", name)
@@ -75,6 +81,7 @@ def create(session: Session, actor: Actor, name: str) -> None:
 
 def rename(session: Session, actor: Actor, name: str, new: str) -> None:
     """Give a role of one's own another name. Raises NotFound, RoleBuiltIn, Invalid, RoleExists."""
+    actor.require_own()
     key, new = _own(session, name), _checked(new)
     if new == name:
         return
@@ -84,6 +91,7 @@ def rename(session: Session, actor: Actor, name: str, new: str) -> None:
 
 def remove(session: Session, actor: Actor, name: str) -> None:
     """Delete a role that nobody has. Raises NotFound, RoleBuiltIn, RoleInUse."""
+    actor.require_own()
     key = _own(session, name)
     if count := members_of(session)[name]:
         raise RoleInUse(role=name, count=count)
@@ -98,6 +106,7 @@ def grant(session: Session, actor: Actor, name: str, permissions: Iterable[str])
 
     Raises NotFound, AdminHoldsAll, Invalid for an unknown permission, NotYours.
     """
+    actor.require_own()
     key, wanted, known = _key(session, name), set(permissions), set(session.info["registry"].permissions)
     if name == "Admin":
         raise AdminHoldsAll()
@@ -118,13 +127,15 @@ def grant(session: Session, actor: Actor, name: str, permissions: Iterable[str])
         _changed(session, actor, "granted", name, {"permissions": [sorted(taken), sorted(added)]})
 
 
-def assign(session: Session, actor: Actor, member_id: UUID, names: Iterable[str]) -> None:
-    """Give a member these roles and no others.
+def assign(session: Session, actor: Actor, member_id: UUID, names: Iterable[str], *, reason: str | None = None) -> None:
+    """Give a member these roles and no others; ``reason`` stands in the audit trail.
 
-    Raises NotFound, NoAccount, Invalid for an unknown role, NotYours, LastAdmin where no active admin would be left.
+    Raises NotFound, NoAccount, Invalid for an unknown role, NotYours, LastAdmin where no active admin would be left,
+    WhileImpersonating.
     """
+    actor.require_own()
     wanted = set(names)
-    locks.advisory(session, "core.access.admins")
+    lock_admins(session)
     query = select(access.member.c.user_id).where(access.member.c.id == member_id)
     found = session.execute(query).first()
     if found is None:
@@ -140,13 +151,43 @@ def assign(session: Session, actor: Actor, member_id: UUID, names: Iterable[str]
         access.assign(session, found[0], wanted)
     except LookupError as problem:
         raise Invalid({"roles": [str(problem)]}) from None
-    if "Admin" in before - wanted and not _active_admins(session):
-        raise LastAdmin()
-    changes = {"roles": [sorted(before), sorted(wanted)]}
+    if "Admin" in before - wanted:
+        require_admin_left(session)
     record(
-        session, actor, "core.member.roles_changed", subject_type="core.member", subject_id=member_id, changes=changes
+        session,
+        actor,
+        "core.member.roles_changed",
+        subject_type="core.member",
+        subject_id=member_id,
+        changes={"roles": [sorted(before), sorted(wanted)]},
+        reason=reason,
     )
     generation.advance(session)
+
+
+def lock_admins(session: Session) -> None:
+    """Hold who is an admin until the transaction ends; take it before any change that may leave fewer."""
+    locks.advisory(session, "core.access.admins")
+
+
+def require_admin_left(session: Session) -> None:
+    """Raise LastAdmin unless an active admin is left. Call it after the change, under ``lock_admins``."""
+    if not _active_admins(session):
+        raise LastAdmin()
+
+
+def require_authority_over(session: Session, actor: Actor, member_id: UUID) -> None:
+    """Raise AdminsOnly where the member is an admin and ``actor`` is not: nobody locks out who stands above them."""
+    if actor.kind == "system" or "Admin" in actor.roles:
+        return
+    if is_admin(session, member_id):
+        raise AdminsOnly()
+
+
+def is_admin(session: Session, member_id: UUID) -> bool:
+    """Whether this member has the role Admin, active or not."""
+    user_id = session.scalar(select(access.member.c.user_id).where(access.member.c.id == member_id))
+    return user_id is not None and "Admin" in access.roles_of(session, user_id)
 
 
 def _active_admins(session: Session) -> int:

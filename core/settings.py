@@ -30,6 +30,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    def problems_for(self, actor: Actor) -> dict[str, list[str]]:
+        """What keeps ``actor`` from saving these values, by field; beyond what is wrong for everybody."""
+        return {}
+
 
 class SettingRow(Model):
     __tablename__ = "core_setting"
@@ -78,6 +82,8 @@ def write(session: Session, actor: Actor, settings: type[S], changes: dict[str, 
         after = settings(**{**before.model_dump(), **changes})
     except ValidationError as problem:
         raise Invalid({str(e["loc"][0]) if e["loc"] else "": [e["msg"]] for e in problem.errors()}) from None
+    if problems := after.problems_for(actor) if after != before else {}:
+        raise Invalid(problems)
     if fixed := [name for name in locked if getattr(before, name) != getattr(after, name)]:
         raise Invalid({name: [_("The environment sets this; it cannot be changed here.")] for name in fixed})
     stored = after.model_dump(mode="json")

@@ -3,8 +3,9 @@
 Everything here keeps its name and meaning within a contract version; everything else may move.
 """
 
-from core import generation
+from core import addresses, generation
 from core.actor import Actor
+from core.addresses import ChainUnknown, EvmAddress, EvmText, InvalidAddress, TronAddress, TronText
 from core.audit.trail import record as audit
 from core.clock import now
 from core.crypto.keyring import seal, unseal
@@ -32,15 +33,19 @@ from core.events.publish import publish
 from core.files import service as files
 from core.files.upload import DOCUMENTS, IMAGES, MEDIA
 from core.hooks import call, collect
-from core.hookspecs import Panel, hookimpl, hookspec
+from core.hookspecs import Hit, Panel, hookimpl, hookspec
 from core.i18n import Translator, _, translated
 from core.ids import new_id
 from core.jobs.job import Job, JobContext, Schedule
 from core.jobs.queue import enqueue, enqueue_once
 from core.members import service as members
+from core.members.codes import one_time_code
 from core.members.models import Member
 from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Upload, Widget
 from core.resource import Resource
+from core.reviews import service as reviews
+from core.reviews.kind import ReviewKind
+from core.reviews.models import Review
 from core.settings import Settings
 from core.settings import read as read_settings
 
@@ -50,17 +55,22 @@ __all__ = [
     "MEDIA",
     "Actor",
     "Amount",
+    "ChainUnknown",
     "Conflict",
     "Count",
     "CreatedAt",
     "DomainError",
     "Event",
+    "EvmAddress",
+    "EvmText",
     "Forbidden",
     "Gauge",
     "HealthCheck",
+    "Hit",
     "Id",
     "Instant",
     "Invalid",
+    "InvalidAddress",
     "Job",
     "JobContext",
     "Json",
@@ -76,6 +86,8 @@ __all__ = [
     "Permission",
     "Plugin",
     "Resource",
+    "Review",
+    "ReviewKind",
     "Role",
     "Schedule",
     "Sealed",
@@ -85,11 +97,14 @@ __all__ = [
     "StoredEvent",
     "Subscriber",
     "Translator",
+    "TronAddress",
+    "TronText",
     "Unavailable",
     "Units",
     "Upload",
     "Widget",
     "_",
+    "addresses",
     "audit",
     "call",
     "choice",
@@ -104,8 +119,10 @@ __all__ = [
     "members",
     "new_id",
     "now",
+    "one_time_code",
     "publish",
     "read_settings",
+    "reviews",
     "seal",
     "translated",
     "unseal",

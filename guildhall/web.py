@@ -4,6 +4,7 @@ from core.admin.pages import PageBlueprint, flash, redirect, render
 from core.gateway.request import is_api
 from core.rest import fields
 from core.rest.blueprint import RestBlueprint
+from core.rest.body import read_json
 from core.rest.paging import Page, PageQuery, paginate
 from core.rest.schema import Schema
 
@@ -17,6 +18,7 @@ __all__ = [
     "flash",
     "is_api",
     "paginate",
+    "read_json",
     "redirect",
     "render",
 ]

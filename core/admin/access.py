@@ -17,6 +17,7 @@ from core.admin.pages import PageBlueprint, flash, redirect, render
 from core.errors import DomainError, NotFound
 from core.gateway.request import platform
 from core.i18n import _
+from core.members import standing
 from core.plugin import ACTIONS
 
 HOME = "/admin/access"
@@ -94,8 +95,11 @@ def delete(session: Session, actor: Actor, key: int) -> Any:
 
 @pages.post("/members/<uuid:key>", permission="core:role:assign")
 def assign(session: Session, actor: Actor, key: UUID) -> Any:
-    """Give a member the ticked roles and no others."""
-    if refused := _tried(session, lambda: roles.assign(session, actor, key, request.form.getlist("role"))):
+    """Give a member the ticked roles and no others, with a reason."""
+    wanted, reason = request.form.getlist("role"), request.form.get("reason", "")
+    if refused := _tried(
+        session, lambda: roles.assign(session, actor, key, wanted, reason=standing.reason_given(reason))
+    ):
         return refused(f"/admin/members/{key}")
     flash(_("Saved. It holds in every process from the next request on."))
     return redirect(f"/admin/members/{key}")

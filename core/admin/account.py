@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import available_timezones
 
 from flask import Blueprint, Response, g, make_response, render_template, request, url_for
 from flask import session as cookie
@@ -11,10 +12,10 @@ from flask_babel import gettext
 from core import settings
 from core.admin.pages import flash, redirect
 from core.errors import DomainError, Forbidden, Invalid, Limit, Unauthenticated
-from core.gateway.request import actor, platform, without_two_factor
+from core.gateway.request import actor, also_impersonating, platform, without_two_factor
 from core.i18n import _
-from core.members import service, sessions, signed, two_factor
-from core.members.models import Member
+from core.members import codes, profiles, service, sessions, signed, two_factor, wallets
+from core.members.models import Credential, Member
 from core.platform_settings import PlatformSettings
 
 KNOWN_SECONDS = 180 * 24 * 3600
@@ -25,31 +26,28 @@ blueprint = Blueprint("account", "guildhall")
 @without_two_factor
 def login() -> Any:
     if actor().member_id:
-        return redirect(_next())
-    return _login_page()
+        return redirect(next_page())
+    return login_page()
 
 
 @blueprint.post("/login")
 @without_two_factor
 def sign_in() -> Any:
     email, password = request.form.get("email", ""), request.form.get("password", "")
-    device = sessions.known_device(g.session, email, request.cookies.get(_known()))
+    device = sessions.known_device(g.session, email, request.cookies.get(known_cookie()))
     try:
         member = service.authenticate(g.session, actor(), email=email, password=password, device=device)
     except (Forbidden, Limit) as problem:
-        return _login_page(email, _told(problem)), 401 if isinstance(problem, Forbidden) else problem.status
-    if two_factor.is_on(g.session, member.id):
-        cookie["challenge"] = signed.make(g.session, "second-factor", member.id)
-        return redirect(url_for("account.second_factor", next=_next()))
-    return _enter(member)
+        return login_page(email, told(problem)), 401 if isinstance(problem, Forbidden) else problem.status
+    return first_step(member)
 
 
 @blueprint.get("/login/second-factor")
 @without_two_factor
 def second_factor() -> Any:
     if "challenge" not in cookie:
-        return redirect(url_for("account.login", next=_next()))
-    return render_template("guildhall/second_factor.html", next=_next())
+        return redirect(url_for("account.login", next=next_page()))
+    return render_template("guildhall/second_factor.html", next=next_page())
 
 
 @blueprint.post("/login/second-factor")
@@ -61,14 +59,15 @@ def check_second_factor() -> Any:
     except signed.TokenUnusable:
         cookie.pop("challenge", None)
         flash(_("That took too long. Sign in again."), "warning")
-        return redirect(url_for("account.login", next=_next()))
+        return redirect(url_for("account.login", next=next_page()))
     except (two_factor.CodeRefused, Limit) as problem:
-        return render_template("guildhall/second_factor.html", next=_next(), error=_told(problem)), problem.status
-    return _enter(g.session.get_one(Member, member_id))
+        return render_template("guildhall/second_factor.html", next=next_page(), error=told(problem)), problem.status
+    return enter(g.session.get_one(Member, member_id), known_as=cookie.get("known_as", ""))
 
 
 @blueprint.post("/logout")
 @without_two_factor
+@also_impersonating
 def logout() -> Any:
     if session_id := actor().session_id:
         sessions.revoke(g.session, session_id)
@@ -80,62 +79,117 @@ def logout() -> Any:
 @without_two_factor
 def confirm() -> Any:
     """Ask for the password again, on the way to something that needs it."""
-    return _confirm_page(_me())
+    return confirm_page(_me())
 
 
 @blueprint.post("/confirm")
 @without_two_factor
 def step_up() -> Any:
+    actor().require_own()
     member = _me()
     password, code = request.form.get("password", ""), request.form.get("code", "")
-    device = sessions.known_device(g.session, member.email or "", request.cookies.get(_known()))
+    device = sessions.known_device(g.session, member.email or "", request.cookies.get(known_cookie()))
     try:
         service.step_up(g.session, actor(), password=password, code=code, device=device)
     except (Forbidden, Limit) as problem:
-        return _confirm_page(member, _told(problem)), 422 if isinstance(problem, Forbidden) else problem.status
-    return redirect(_next())
+        return confirm_page(member, told(problem)), 422 if isinstance(problem, Forbidden) else problem.status
+    return redirect(next_page())
 
 
 @blueprint.get("/profile")
 def profile() -> Any:
+    return _profile_page(_me())
+
+
+@blueprint.post("/profile")
+def change_profile() -> Any:
+    """Save what one tells about oneself."""
     member = _me()
+    names = ("display_name", "time_zone", "preferred_chain", "bio", "location", "website", *profiles.further(g.session))
+    given: dict[str, Any] = {name: request.form[name] for name in names if name in request.form}
+    values = dict(given)
+    if values.get("preferred_chain", "").isdecimal():
+        values["preferred_chain"] = int(values["preferred_chain"][:20])
+    picture = request.files.get("avatar")
+    try:
+        with g.session.begin_nested():
+            if picture is not None and picture.filename:
+                values["avatar"] = profiles.store_picture(g.session, actor(), picture.stream, picture.filename)
+            elif request.form.get("remove_avatar"):
+                values["avatar"] = None
+            profiles.change(g.session, actor(), values)
+    except Invalid as problem:
+        wrong = {name: gettext(sentences[0]) for name, sentences in problem.details.items()}
+        return _profile_page(member, given=given, wrong=wrong), 422
+    flash(_("Your profile is saved."))
+    return redirect(url_for("account.profile"))
+
+
+def _profile_page(member: Member, **more: Any) -> str:
+    shown = profiles.of(g.session, member.id)
     return render_template(
         "guildhall/profile.html",
         member=member,
         title=gettext(_("My profile")),
         signed_in=sessions.living(g.session, member.id),
+        wallets=wallets.of_member(g.session, member.id),
         two_factor=two_factor.is_on(g.session, member.id),
         recovery_codes_left=two_factor.recovery_codes_left(g.session, member.id),
+        profile=shown,
+        picture=profiles.avatar_url(g.session, shown),
+        missing=profiles.missing(g.session, shown),
+        further=profiles.further(g.session),
+        zones=[(zone, zone) for zone in sorted({*available_timezones(), member.time_zone})],
+        **{"given": {}, "wrong": {}, **more},
     )
 
 
 @blueprint.post("/profile/password")
 def change_password() -> Any:
     """Change one's own password; every other session ends."""
+    actor().require_own()
     member = _me()
-    device = sessions.known_device(g.session, member.email or "", request.cookies.get(_known()))
+    device = sessions.known_device(g.session, member.email or "", request.cookies.get(known_cookie()))
     current = request.form.get("current", "")
     try:
         service.authenticate(g.session, actor(), email=member.email or "", password=current, device=device)
         service.set_password(g.session, actor(), member.id, request.form.get("password", ""))
     except (Forbidden, Limit, Invalid) as problem:
-        flash(_told(problem), "danger")
+        flash(told(problem), "danger")
         return redirect(url_for("account.profile"))
     sessions.revoke_all(g.session, member.id)
     flash(_("Your password is changed; all other sessions have ended."))
-    return _enter(member, url_for("account.profile"))
+    return enter(member, url_for("account.profile"))
 
 
-def _login_page(email: str = "", error: str = "") -> str:
-    opened = settings.read(g.session, PlatformSettings).registration
+def first_step(member: Member, known_as: str = "") -> Any:
+    """Go on after the first proof: into a session, or to the second step. ``known_as`` is as with ``enter``."""
+    if two_factor.is_on(g.session, member.id):
+        cookie["challenge"] = signed.make(g.session, "second-factor", member.id)
+        cookie["known_as"] = known_as
+        return redirect(url_for("account.second_factor", next=next_page()))
+    return enter(member, known_as=known_as)
+
+
+def login_page(email: str = "", error: str = "") -> str:
+    opened, mails = settings.read(g.session, PlatformSettings).registration, codes.offered(g.session)
     title = gettext(_("Sign in"))
     return render_template(
-        "guildhall/login.html", title=title, next=_next(), email=email, error=error, registration=opened
+        "guildhall/login.html",
+        title=title,
+        next=next_page(),
+        email=email,
+        error=error,
+        registration=opened,
+        mails=mails,
     )
 
 
-def _enter(member: Member, target: str = "") -> Response:
-    """Begin a session in this browser; nothing from before survives it but what is to be told."""
+def enter(member: Member, target: str = "", known_as: str = "") -> Response:
+    """Begin a session in this browser; nothing from before survives it but what is to be told.
+
+    The browser is known from now on for ``known_as``, the account as it was named: the e-mail address or a wallet.
+    """
     if session_id := actor().session_id:
         sessions.revoke(g.session, session_id)
     told = cookie.get("_flashes")
@@ -144,23 +198,32 @@ def _enter(member: Member, target: str = "") -> Response:
         cookie["_flashes"] = told
     agent = request.headers.get("User-Agent")
     cookie["sid"] = sessions.start(g.session, member, kind="cookie", ip=request.remote_addr, device=agent)[1]
-    answer = make_response(redirect(target or _next()))
-    token, secure = sessions.device_token(g.session, member.email or ""), platform().config.secure
-    answer.set_cookie(_known(), token, max_age=KNOWN_SECONDS, secure=secure, httponly=True, samesite="Lax")
+    answer = make_response(redirect(target or next_page()))
+    token, secure = sessions.device_token(g.session, known_as or member.email or ""), platform().config.secure
+    answer.set_cookie(known_cookie(), token, max_age=KNOWN_SECONDS, secure=secure, httponly=True, samesite="Lax")
     return answer
 
 
-def _known() -> str:
+def known_cookie() -> str:
     """The cookie of a browser from which somebody has signed in; strangers' guesses do not slow it down."""
     return "__Host-known" if platform().config.secure else "known"
 
 
-def _confirm_page(member: Member, error: str = "") -> str:
-    asks = two_factor.is_on(g.session, member.id)
-    return render_template("guildhall/confirm.html", member=member, asks_code=asks, next=_next(), error=error)
+def confirm_page(member: Member, error: str = "", code_asked: bool = False) -> str:
+    context = {
+        "member": member,
+        "asks_code": two_factor.is_on(g.session, member.id),
+        "has_password": g.session.get(Credential, member.id) is not None,
+        "wallets": wallets.of_member(g.session, member.id),
+        "mails": bool(member.email) and codes.offered(g.session),
+        "code_asked": code_asked,
+        "next": next_page(),
+        "error": error,
+    }
+    return render_template("guildhall/confirm.html", **context)
 
 
-def _told(problem: DomainError) -> str:
+def told(problem: DomainError) -> str:
     """What was wrong, in the reader's language: the first sentence about a field, or that of the refusal."""
     details = problem.details if isinstance(problem.details, dict) else {}
     sentence = next((texts[0] for texts in details.values()), problem.sentence)
@@ -175,7 +238,7 @@ def _me() -> Member:
     return member
 
 
-def _next() -> str:
+def next_page() -> str:
     """Where to go after signing in: a path of this site, never another one."""
     target = request.values.get("next", "")
     local = target.startswith("/") and not target.replace("\\", "/").startswith("//")

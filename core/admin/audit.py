@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 from core.admin.pages import PageBlueprint, render
 from core.audit.models import AuditRow
+from core.audit.reading import shown
 from core.audit.seal import verify
 from core.audit.search import Format, Search, export, lines
 from core.clock import now
@@ -33,6 +34,7 @@ def trail(session: Session, actor: Actor) -> Any:
     except Invalid as refused:
         problem = next(iter(refused.details.values()))[0]
         page = Page([])
+    page = Page(shown(session, actor, page.items), page.next_cursor)
     checked = verify(session) if request.args.get("verify") else None
     may_export = actor.can("core:audit:export")
     return render("guildhall/audit.html", page=page, kept=kept, checked=checked, problem=problem, may_export=may_export)

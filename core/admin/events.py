@@ -139,7 +139,7 @@ def pause(session: Session, actor: Actor, name: str) -> Any:
 
 def _people(session: Session, events: Sequence[EventRow]) -> dict[UUID, str]:
     """Names of the members who caused these events."""
-    keys = {event.actor_id for event in events if event.actor_id}
+    keys = {key for event in events for key in (event.actor_id, event.impersonator_id) if key}
     return dict(session.execute(select(Member.id, Member.display_name).where(Member.id.in_(keys))).tuples().all())
 
 

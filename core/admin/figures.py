@@ -13,15 +13,11 @@ from sqlalchemy.orm import Session
 
 from core import lifecycle
 from core.clock import now
+from core.events.replay import lag
 from core.platform import Platform
 from core.plugin import Gauge as Declared
 
 log = structlog.get_logger("figures")
-_DELIVERIES = text("""
-    SELECT subscriber, state, count(*) AS number,
-        coalesce(extract(epoch FROM :at - min(due_at) FILTER (WHERE state = 'pending' AND due_at <= :at)), 0) AS lag
-    FROM core_delivery WHERE state IN ('pending', 'dead') GROUP BY subscriber, state
-""")
 _JOBS = text("""
     SELECT state, count(*) AS number, extract(epoch FROM :at - min(created_at)) AS age
     FROM core_job WHERE state IN ('queued', 'running') GROUP BY state
@@ -73,16 +69,18 @@ def disk(platform: Platform, made: CollectorRegistry) -> None:
 
 
 def _deliveries(made: CollectorRegistry, platform: Platform, session: Session) -> None:
-    waiting = Gauge("guildhall_deliveries", "Deliveries by state.", ["subscriber", "state"], registry=made)
-    lag = Gauge("guildhall_delivery_lag_seconds", "Age of the oldest due delivery.", ["subscriber"], registry=made)
+    waiting = Gauge(
+        "guildhall_deliveries", "Deliveries by state, counted up to 100,000.", ["subscriber", "state"], registry=made
+    )
+    late = Gauge("guildhall_delivery_lag_seconds", "Age of the oldest due delivery.", ["subscriber"], registry=made)
     for name in platform.registry.subscribers:
-        lag.labels(name).set(0)
+        late.labels(name).set(0)
         for state in ("pending", "dead"):
             waiting.labels(name, state).set(0)
-    for row in session.execute(_DELIVERIES, {"at": now()}):
-        waiting.labels(row.subscriber, row.state).set(row.number)
-        if row.state == "pending":
-            lag.labels(row.subscriber).set(float(row.lag))
+    for row in lag(session):
+        late.labels(row["subscriber"]).set(float(row["lag"]))
+        for state in ("pending", "dead"):
+            waiting.labels(row["subscriber"], state).set(row[state])
 
 
 def _jobs(made: CollectorRegistry, _platform: Platform, session: Session) -> None:

@@ -19,8 +19,10 @@ from flask import Blueprint, g, render_template
 from flask import flash as flask_flash
 from flask import redirect as flask_redirect
 from flask_babel import gettext
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
+from core.errors import DomainError
 from core.gateway.request import actor as current_actor
 
 View = Callable[..., Any]
@@ -88,3 +90,18 @@ def redirect(url: str) -> Response:
 def flash(sentence: str, level: str = "success", **params: Any) -> None:
     """Show a sentence (marked by ``_``) on the next page; ``level``: success, info, warning, danger."""
     flask_flash(gettext(sentence).format(**params), level)
+
+
+def tried(session: Session, change: Callable[[], Any]) -> bool:
+    """Carry out a change in a savepoint; where it is refused, the next page says why, and nothing of it stays."""
+    try:
+        with session.begin_nested():
+            change()
+    except DomainError as problem:
+        if problem.status not in (403, 409, 422):
+            raise
+        details = problem.details if isinstance(problem.details, dict) else {}
+        sentence = next((str(texts[0]) for texts in details.values()), "")
+        flash(sentence or problem.sentence, "danger", **({} if sentence else problem.params))
+        return False
+    return True

@@ -14,6 +14,7 @@ from core.admin.pages import PageBlueprint, flash, redirect, render
 from core.errors import Conflict
 from core.gateway.request import platform
 from core.i18n import _
+from core.lifecycle import State
 from core.loader import state_of
 
 pages = PageBlueprint("core_plugins", url_prefix="/admin/plugins")
@@ -35,9 +36,25 @@ def plugins(session: Session, actor: Actor) -> Any:
                 "reason": reason,
                 "switchable": one.name in loaded,
                 "needed_by": needed_by,
+                "traceback": one.traceback or _traceback(session, one.name, state),
+                "advice": _advice(one.name) if state is State.FAILED_MIGRATION else [],
             }
         )
     return render("guildhall/plugins.html", plugins=found)
+
+
+def _traceback(session: Session, name: str, state: State) -> str:
+    """Where the handler of a quarantined plugin failed."""
+    row = session.get(lifecycle.PluginRow, name) if state is State.QUARANTINED else None
+    return row.traceback if row else ""
+
+
+def _advice(name: str) -> list[str]:
+    """What a plugin's revisions that could not be applied would do to processes of the release before."""
+    from core.db import advice  # brings Alembic, which takes time to import
+
+    found = advice.check(platform().database.engine, platform().branches)
+    return [str(one) for one in found if one.revision.rpartition("_")[0] == name]
 
 
 @pages.post("/<name>/toggle", permission="core:plugin:toggle")

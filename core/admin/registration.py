@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 
 from core.actor import Actor
 from core.admin.pages import PageBlueprint, flash, redirect, render
+from core.db.session import current
 from core.errors import DomainError, Invalid, Limit, NotFound
 from core.i18n import _
-from core.members import accounts, signed
+from core.members import accounts, signed, wallets
 from core.platform_settings import PlatformSettings
 from core.settings import read
 
@@ -22,13 +23,13 @@ SENT = _("If that address can be used here, a mail with a link is on its way. Lo
 
 @pages.get("/register", public=True)
 def register(session: Session, actor: Actor) -> Any:
-    _open(session)
+    open_or_missing(session)
     return _page("register")
 
 
 @pages.post("/register", public=True)
 def sign_up(session: Session, actor: Actor) -> Any:
-    _open(session)
+    open_or_missing(session)
     email, name = request.form.get("email", ""), request.form.get("display_name", "")
     try:
         accounts.sign_up(session, actor, email=email, display_name=name)
@@ -101,7 +102,7 @@ def choose_password(session: Session, actor: Actor) -> Any:
     return redirect("/login")
 
 
-def _open(session: Session) -> None:
+def open_or_missing(session: Session) -> None:
     if not read(session, PlatformSettings).registration:
         raise NotFound()
 
@@ -115,4 +116,12 @@ def _page(step: str, problem: DomainError | None = None, **values: str) -> str:
     details = problem.details if problem is not None and isinstance(problem.details, dict) else {}
     wrong = {name: gettext(sentences[0]) for name, sentences in details.items()}
     told = problem.fill(gettext(problem.sentence)) if problem and not wrong else ""
-    return render("guildhall/registration.html", step=step, wrong=wrong, error=told, values=values)
+    return page(step, error=told, wrong=wrong, values=values)
+
+
+def page(step: str, *, error: str, wrong: dict[str, str], values: dict[str, str]) -> str:
+    """The page of this step, with what is wrong by field and what was typed."""
+    by_wallet = step == "register" and wallets.registers(current())
+    return render(
+        "guildhall/registration.html", step=step, wrong=wrong, error=error, values=values, by_wallet=by_wallet
+    )

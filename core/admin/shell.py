@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache, cached_property
+import re
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, g, request, url_for
+from flask import Flask, Response, current_app, g, request, url_for
 from flask_babel import get_locale, gettext
 from flask_wtf.csrf import generate_csrf
 from jinja2 import ChoiceLoader, FileSystemLoader
@@ -16,6 +17,7 @@ from core import lifecycle
 from core.actor import Actor
 from core.fab.views import class_name
 from core.gateway.headers import nonce
+from core.members import impersonation
 from core.platform import Platform
 from core.plugin import MenuItem
 
@@ -23,6 +25,7 @@ STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
 THEMES = ("light", "dark", "auto")
 RTL = ("ar", "fa", "he", "ur")
+FINGERPRINTED = re.compile(r"(.+)\.([0-9a-f]{12})\.(\w+)")
 
 
 def install(app: Flask, platform: Platform) -> None:
@@ -31,6 +34,7 @@ def install(app: Flask, platform: Platform) -> None:
     app.jinja_loader = ChoiceLoader([FileSystemLoader([str(folder) for folder in folders])])
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.globals["asset"] = asset
+    app.view_functions["static"] = lambda filename: _give(app, filename)
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.context_processor(lambda: {"shell": _shell(platform)})
 
@@ -43,14 +47,39 @@ def _shell(platform: Platform) -> Shell:
     return shell
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _fingerprint(name: str) -> str:
     return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
 
 
 def asset(name: str) -> str:
-    """The address of a static file, with a fingerprint of its content, so that it may be cached for ever."""
-    return url_for("static", filename=name, v=_fingerprint(name))
+    """The address of a static file, its name with a fingerprint of its content, so that it may be cached for ever.
+
+    Of the CDN where there is one; but drawings are always ours, since a browser takes a ``<use>`` from nowhere else.
+    """
+    cdn = "" if name.endswith(".svg") else current_app.extensions["guildhall"].config.cdn_url
+    return _address(cdn or request.script_root, name)
+
+
+@lru_cache(maxsize=1024)
+def _address(base: str, name: str) -> str:
+    """Kept, because a page with a few icons asks a hundred times; below ``base`` it is the same for every request."""
+    stem, _dot, kind = name.rpartition(".")
+    return f"{base}/static/{stem}.{_fingerprint(name)}.{kind}"
+
+
+def _give(app: Flask, filename: str) -> Response:
+    """A static file by its name, with or without a fingerprint; kept for ever only where that is the file's own."""
+    found = FINGERPRINTED.fullmatch(filename)
+    name = f"{found[1]}.{found[3]}" if found else filename
+    response = app.send_static_file(name)
+    if found and found[2] == _fingerprint(name):
+        response.cache_control.immutable = True
+    elif found:  # of another release
+        response.cache_control.max_age = 60
+    if app.extensions["guildhall"].config.cdn_url:
+        response.headers["Access-Control-Allow-Origin"] = "*"  # it passes modules and fonts on to our pages
+    return response
 
 
 class Shell:
@@ -59,6 +88,7 @@ class Shell:
     app_name = "Guildhall"
     login_url = "/login"
     inbox_url = "/admin/notifications/mine"
+    search_url = "/admin/search"
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -91,7 +121,8 @@ class Shell:
         return sections
 
     def _entry(self, item: MenuItem) -> dict[str, Any]:
-        return {"label": gettext(item.label), "url": item.url, "icon": item.icon, "active": False, "badge": None}
+        badge = item.badge(g.session, self._actor) if item.badge and self._actor else None
+        return {"label": gettext(item.label), "url": item.url, "icon": item.icon, "active": False, "badge": badge}
 
     @cached_property
     def me(self) -> dict[str, Any] | None:
@@ -149,6 +180,12 @@ class Shell:
             g.unread = sum(count for _plugin, count in counts)
         unread: int = g.unread
         return unread
+
+    @cached_property
+    def impersonation(self) -> impersonation.Shown | None:
+        """As whom an admin acts at the moment."""
+        going = self._actor.impersonation if self._actor is not None else None
+        return impersonation.find(g.session, going) if going is not None else None
 
     @property
     def notices(self) -> list[dict[str, str]]:

@@ -11,7 +11,11 @@ from core.db.base import CreatedAt, Id, Json, Model
 
 
 class AuditRow(Model):
-    """One act: who, when, from where, what changed, why. Append-only by trigger."""
+    """One act: who, when, from where, what changed, why. Append-only by trigger.
+
+    A member who acts is named by ``actor_id`` alone; ``ip``, parts of ``changes`` and ``reason`` may be sealed under a
+    member's key (``core.audit.reading`` opens them).
+    """
 
     __tablename__ = "core_audit"
     __table_args__ = (
@@ -25,7 +29,7 @@ class AuditRow(Model):
     actor_kind: Mapped[str] = mapped_column(String(16))
     actor_id: Mapped[UUID | None] = mapped_column(index=True)
     actor_name: Mapped[str] = mapped_column(String(120))
-    ip: Mapped[str | None] = mapped_column(String(45))
+    ip: Mapped[str | None] = mapped_column(Text)
     action: Mapped[str] = mapped_column(String(120))
     subject_type: Mapped[str] = mapped_column(String(120))
     subject_id: Mapped[str] = mapped_column(String(120))
@@ -33,6 +37,7 @@ class AuditRow(Model):
     reason: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(String(64))
     correlation_id: Mapped[UUID]
+    impersonator_id: Mapped[UUID | None] = mapped_column(index=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary(32))
 
 

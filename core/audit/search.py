@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from core.actor import Actor
 from core.audit.models import AuditRow
+from core.audit.reading import named
 from core.audit.trail import record
 from core.clock import rfc3339
 from core.errors import Invalid
@@ -25,7 +26,7 @@ from core.i18n import _
 CHUNK = 1000
 COLUMNS = (
     *("id", "at", "actor_kind", "actor_id", "actor_name", "ip", "action", "subject_type", "subject_id"),
-    *("changes", "reason", "request_id", "correlation_id", "digest"),
+    *("changes", "reason", "request_id", "correlation_id", "impersonator_id", "digest"),
 )
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 Format = Literal["csv", "ndjson"]
@@ -35,8 +36,9 @@ Format = Literal["csv", "ndjson"]
 class Search:
     """What to look for; an empty field matches all.
 
-    ``actor``: an id, or how the name begins. ``action``: how it begins. ``subject``: an id, or how the type begins, or
-    both with a space between. ``since`` and ``until``: a day or a moment in RFC 3339; a day counts whole, in UTC.
+    ``actor``: an id, or how the name begins, of who acted or of the admin who acted as them. ``action``: how it begins.
+    ``subject``: an id, or how the type begins, or both with a space between. ``since`` and ``until``: a day or a moment
+    in RFC 3339; a day counts whole, in UTC.
     """
 
     actor: str = ""
@@ -49,7 +51,7 @@ class Search:
         """Raises Invalid for a time that is none."""
         found = select(AuditRow)
         if self.actor:
-            found = found.where(_identity(self.actor, AuditRow.actor_id, AuditRow.actor_name))
+            found = found.where(_identity(self.actor))
         if self.action:
             found = found.where(AuditRow.action.startswith(self.action, autoescape=True))
         if self.subject:
@@ -68,11 +70,14 @@ class Search:
         return {name: value for name, value in asdict(self).items() if value}
 
 
-def _identity(given: str, key: Any, name: Any) -> Any:
+def _identity(given: str) -> Any:
     try:
-        return key == UUID(given)
+        key = UUID(given)
+        return or_(AuditRow.actor_id == key, AuditRow.impersonator_id == key)
     except ValueError:
-        return name.startswith(given, autoescape=True)
+        ids = named(given)
+        begins = AuditRow.actor_name.startswith(given, autoescape=True)
+        return or_(begins, AuditRow.actor_id.in_(ids), AuditRow.impersonator_id.in_(ids))
 
 
 def _moment(field: str, given: str, whole_day: timedelta) -> datetime:
@@ -95,6 +100,9 @@ def export(session: Session, actor: Actor, search: Search, format: Format) -> No
 def lines(unit_of_work: Callable[[], AbstractContextManager[Session]], search: Search, format: Format) -> Iterator[str]:
     """The rows, oldest first, as CSV with a heading or as one JSON object a line.
 
+    They are as they lie in the trail: their digests can be checked, and what is personal stays sealed, so that an
+    erasure reaches the files that were handed out.
+
     Each chunk is read in a unit of work of its own, so that a slow reader holds no connection.
     """
     if format == "csv":
@@ -108,7 +116,7 @@ def lines(unit_of_work: Callable[[], AbstractContextManager[Session]], search: S
             ).all()
         for row in rows:
             values = _values(row)
-            yield _csv(map(_cell, values.values())) if format == "csv" else json.dumps(values) + "\n"
+            yield _csv(map(csv_cell, values.values())) if format == "csv" else json.dumps(values) + "\n"
         if len(rows) < CHUNK:
             return
         after = rows[-1].id
@@ -120,9 +128,11 @@ def _values(row: AuditRow) -> dict[str, Any]:
     return {**values, **texts, "at": rfc3339(row.at), "digest": row.digest.hex()}
 
 
-def _cell(value: Any) -> str:
+def csv_cell(value: Any) -> str:
     """A cell that no spreadsheet takes for a formula."""
-    text = "" if value is None else json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+    if isinstance(value, (dict, list)):
+        value = json.dumps(value, ensure_ascii=False)
+    text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(FORMULA) else text
 
 

@@ -1,6 +1,9 @@
 """Write the audit trail, in the transaction of the change itself.
 
-Rows of declared resources are audited by themselves (``watch``); other admin acts call ``record``.
+Rows of declared resources are audited by themselves (``watch``); other admin acts call ``record``. What is personal is
+sealed under the key of the member it is about (``core.crypto.members``): personal columns (``core.db.personal``),
+values given as ``Personal``, the reason of an act upon a member, and the address a member acted from. Members are
+named by id.
 """
 
 from __future__ import annotations
@@ -8,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 from math import isfinite
 from typing import Any
 from uuid import UUID
@@ -21,9 +26,20 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 from core.audit.models import AuditRow
 from core.clock import now, rfc3339
+from core.crypto import members
+from core.db.base import member_column
+from core.db.personal import personal_columns
 from core.ids import new_id
 
 MASK = "•••"
+
+
+@dataclass(frozen=True)
+class Personal:
+    """A value about a member, for ``record``: readable in the trail until the member is erased."""
+
+    member_id: UUID
+    value: Any
 
 
 def record(
@@ -36,31 +52,59 @@ def record(
     changes: dict[str, Any] | None = None,
     reason: str | None = None,
 ) -> AuditRow:
-    """Add one row to the trail. ``changes`` maps a field to ``[before, after]``; never put a secret in it."""
+    """Add one row to the trail. ``changes`` maps a field to ``[before, after]``; never put a secret in it.
+
+    Wrap what is personal as ``Personal``. The ``reason`` is taken for personal where the subject is a member.
+    """
+    key = new_id()
+    about = subject_id if subject_type == "core.member" and isinstance(subject_id, UUID) else None
     row = AuditRow(
-        id=new_id(),
+        id=key,
         at=now(),
         actor_kind=actor.kind,
         actor_id=actor.member_id,
-        actor_name=actor.name[:120],
-        ip=actor.ip,
+        actor_name="" if actor.member_id else actor.name[:120],
+        ip=_sealed(session, actor.member_id, actor.ip, f"{key}:ip", None),
         action=action,
         subject_type=subject_type,
         subject_id=str(subject_id),
-        changes=plain(changes or {}),
-        reason=reason,
+        changes=plain(_personal_sealed(session, key, changes or {})),
+        reason=_sealed(session, about, reason, f"{key}:reason", reason),
         request_id=actor.request_id,
         correlation_id=actor.correlation_id,
+        impersonator_id=actor.impersonator,
     )
     row.digest = digest(row)
     session.add(row)
     return row
 
 
+def _personal_sealed(session: Session, key: UUID, changes: dict[str, Any]) -> dict[str, Any]:
+    def one(field: str, number: int, value: Any) -> Any:
+        if not isinstance(value, Personal):
+            return value
+        return _sealed(session, value.member_id, plain(value.value), f"{key}:{field}:{number}", MASK)
+
+    return {
+        field: [one(field, *part) for part in enumerate(pair)]
+        if isinstance(pair, (list, tuple))
+        else one(field, 0, pair)
+        for field, pair in changes.items()
+    }
+
+
+def _sealed(session: Session, member_id: UUID | None, value: Any, place: str, without: Any) -> Any:
+    """``value`` under the member's key; ``without`` where there is no key, as after an erasure."""
+    if member_id is None or value is None:
+        return value
+    key = members.key_for(session, member_id)
+    return without if key is None else members.seal(key, member_id, value, place)
+
+
 def digest(row: AuditRow) -> bytes:
-    """SHA-256 of the row's fields as canonical JSON, version 1."""
+    """SHA-256 of the row's fields as canonical JSON: version 1, or 2 where somebody acted as somebody else."""
     fields = [
-        1,
+        1 if row.impersonator_id is None else 2,
         str(row.id),
         rfc3339(row.at),
         row.actor_kind,
@@ -74,6 +118,7 @@ def digest(row: AuditRow) -> bytes:
         row.reason,
         row.request_id,
         str(row.correlation_id),
+        *([] if row.impersonator_id is None else [str(row.impersonator_id)]),
     ]
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
 
@@ -140,6 +185,7 @@ def _unknown(session: Session) -> Actor:
 
 def _difference(item: Any, verb: str) -> dict[str, list[Any]]:
     state = inspect(item)
+    member_id, personal = _about(item, state.mapper)
     changes: dict[str, list[Any]] = {}
     for column in state.mapper.column_attrs:
         info = column.columns[0].info
@@ -155,5 +201,23 @@ def _difference(item: Any, verb: str) -> dict[str, list[Any]]:
             before = getattr(item, column.key) if verb == "deleted" else None
         if before == value:
             continue
-        changes[column.key] = [MASK, MASK] if info.get("secret") or info.get("pii") else [before, value]
+        pair: list[Any] = [before, value]
+        if info.get("secret") or (info.get("pii") and member_id is None):
+            pair = [MASK, MASK]
+        elif member_id and column.key in personal:
+            pair = [part if part is None else Personal(member_id, part) for part in pair]
+        changes[column.key] = pair
     return changes
+
+
+def _about(item: Any, mapper: Any) -> tuple[UUID | None, frozenset[str]]:
+    """The member that a record is about, and which of its attributes are personal."""
+    column = member_column(mapper.local_table)
+    if column is None:
+        return None, frozenset()
+    return getattr(item, mapper.get_property_by_column(column).key), _personal(mapper)
+
+
+@cache
+def _personal(mapper: Any) -> frozenset[str]:
+    return frozenset(mapper.get_property_by_column(one).key for one in personal_columns(mapper.local_table))

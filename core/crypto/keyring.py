@@ -1,7 +1,8 @@
 """The keyring of one process: opens data keys, seals and unseals values.
 
 A sealed value is: version (1 byte), id of its data key (16), nonce (12), ciphertext and tag of AES-256-GCM. Bound to
-it are its context and, where the caller gives one, the record it belongs to: moved elsewhere, it does not open.
+it are its context and, where the caller gives one, the record it belongs to: moved elsewhere, it does not open. The
+version tells what binds it: 1, what the caller gave; 2, the row of its sealed column.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from core.crypto.models import DataKey
 from core.crypto.wrapping import NONCE, WrappingKeys
 from core.ids import new_id
 
-VERSION = b"\x01"
-HEAD = len(VERSION) + 16
+OF_CALLER, OF_ROW = b"\x01", b"\x02"
+HEAD = 1 + 16
 FRESH_SECONDS = 30.0
 _ON_DIALECT = "guildhall_keyring"
 
@@ -47,16 +48,16 @@ class Keyring:
         """Let ``Sealed`` columns find this keyring: on the dialect of the engine that runs their statements."""
         setattr(engine.dialect, _ON_DIALECT, self)
 
-    def seal(self, context: str, plaintext: bytes, about: str = "") -> bytes:
+    def seal(self, context: str, plaintext: bytes, about: str = "", version: bytes = OF_CALLER) -> bytes:
         """``plaintext`` sealed under the current data key of ``context``, made at first use. Raises KeyMissing."""
         key_id = self.current(context)
         nonce = os.urandom(NONCE)
-        head = VERSION + key_id.bytes
+        head = version + key_id.bytes
         return head + nonce + self._opened[key_id][1].encrypt(nonce, plaintext, _bound(head, context, about))
 
     def unseal(self, context: str, sealed: bytes, about: str = "") -> bytes:
         """What was sealed with the same context and ``about``. Raises SealBroken, KeyMissing, KeyWrong."""
-        if len(sealed) < HEAD + NONCE + 16 or sealed[:1] != VERSION:
+        if len(sealed) < HEAD + NONCE + 16 or sealed[:1] not in (OF_CALLER, OF_ROW):
             raise SealBroken(context=context)
         key_id, nonce = UUID(bytes=sealed[1:HEAD]), sealed[HEAD : HEAD + NONCE]
         owner, key = self._opened.get(key_id) or self._open(key_id, context)

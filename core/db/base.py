@@ -12,7 +12,19 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from flask_appbuilder import Model as _FabModel
-from sqlalchemy import BigInteger, DateTime, Enum, ForeignKey, MetaData, Numeric, String, Text, TypeDecorator
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Enum,
+    ForeignKey,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, registry
 
@@ -69,6 +81,22 @@ def owner_of(table: str, names: list[str]) -> str | None:
     if table.startswith("ab_"):
         return "core"
     return max((name for name in names if table.startswith(name + "_")), key=len, default=None)
+
+
+def member_column(table: Table) -> Column[Any] | None:
+    """The column that names the member a row of ``table`` is about; None where rows are about nobody.
+
+    Of several references it is ``member_id``, ``owner_id``, or else the first; the others only mention a member.
+    """
+    if table.name == "core_member":
+        return table.c.id
+    found = {column.name: column for column in table.columns if names_member(column)}
+    return found.get("member_id", found.get("owner_id", next(iter(found.values()), None)))
+
+
+def names_member(column: Column[Any]) -> bool:
+    """Whether the column refers to a member."""
+    return any(key.target_fullname == "core_member.id" for key in column.foreign_keys)
 
 
 def choice(*values: str, default: str | None = None) -> Any:
@@ -128,8 +156,10 @@ __all__ = [
     "broken_models",
     "choice",
     "forget",
+    "member_column",
     "metadata",
     "modules_with_models",
+    "names_member",
     "owner_of",
     "role_tables",
 ]

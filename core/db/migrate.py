@@ -13,7 +13,9 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
+from psycopg.errors import UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, inspect, pool, text
+from sqlalchemy.exc import ProgrammingError
 
 from core.db.branch import Branch, DatabaseUnfit, Outcome
 
@@ -34,9 +36,13 @@ def upgrade(url: str, branches: Sequence[Branch]) -> dict[str, Outcome]:
     engine = create_engine(url, poolclass=pool.NullPool)
     every, outcomes = _readable(branches)
     with engine.connect() as lock:
-        version = lock.scalar(text("SHOW server_version"))
-        if int(str(version).split(".")[0]) < POSTGRESQL:
-            raise DatabaseUnfit(f"Guildhall needs PostgreSQL {POSTGRESQL}; this server is {version}.")
+        version = lock.dialect.server_version_info or (0,)
+        if int(version[0]) < POSTGRESQL:
+            found = ".".join(map(str, version))
+            raise DatabaseUnfit(f"Guildhall needs PostgreSQL {POSTGRESQL}; this server is {found}.")
+        if not outcomes and _recorded(lock) == heads(every):  # nothing is half done: a revision commits with its row
+            return {branch.name: Outcome(True) for branch in every}
+        lock.rollback()
         lock.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": LOCK})
         lock.commit()
         try:
@@ -146,9 +152,17 @@ def heads(branches: Sequence[Branch]) -> set[str]:
 def current(engine: Engine) -> set[str]:
     """The revisions that the database has."""
     with engine.connect() as connection:
-        if not inspect(connection).has_table("alembic_version"):
-            return set()
+        return _recorded(connection)
+
+
+def _recorded(connection: Connection) -> set[str]:
+    try:
         return set(connection.scalars(text("SELECT version_num FROM alembic_version")))
+    except ProgrammingError as problem:
+        if not isinstance(problem.orig, UndefinedTable):
+            raise
+        connection.rollback()
+        return set()
 
 
 def _park(engine: Engine, every: list[Branch]) -> dict[str, str]:

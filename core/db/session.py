@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
 
 RING = "ring"
+TRUSTED_SECONDS = 1.0  # a connection used so lately is taken to be alive; asking costs every request a round trip
 _current: ContextVar[Session | None] = ContextVar("session", default=None)
 
 
@@ -61,11 +64,12 @@ class Database:
                 pool_size=self._pool_size,
                 max_overflow=0,
                 pool_timeout=self.pool_timeout,
-                pool_pre_ping=True,
+                pool_use_lifo=True,  # the same few serve, with their statements prepared
                 hide_parameters=True,
                 connect_args={"application_name": "guildhall", "options": "-c timezone=UTC -c lock_timeout=10s"},
             )
             self._pid = os.getpid()
+            _ask_rested(self._engine)
             if self._prepare:
                 self._prepare(self._engine)
         return self._engine
@@ -95,6 +99,26 @@ class Database:
         """Close every pooled connection."""
         if self._engine is not None and self._pid == os.getpid():
             self._engine.dispose()
+
+
+def _ask_rested(engine: Engine) -> None:
+    """Let a connection that has rested answer before it is lent, and replace it and all others when it does not.
+
+    One that broke within TRUSTED_SECONDS of its last use fails whom it is lent to (Unavailable), once for the pool.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def rest(_connection: Any, record: Any) -> None:
+        record.info["rested_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def ask(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("rested_at", float("inf")) <= TRUSTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as problem:
+            raise InvalidatePoolError() from problem
 
 
 @event.listens_for(Session, "after_rollback")

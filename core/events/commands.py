@@ -34,7 +34,7 @@ def lag(platform: Platform) -> None:
 
     with platform.unit_of_work() as session:
         rows = replay.lag(session)
-    names = ("pending", "dead", "done", "failed")
+    names = ("pending", "dead", "hour", "failed")
     figures = [Column(name, no_wrap=True) for name in (*names, "a minute", "lag (s)")]
     table = Table(Column("subscriber", overflow="fold"), *figures)
     for row in rows:

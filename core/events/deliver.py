@@ -23,8 +23,9 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 from core.clock import now
 from core.db.session import Database
-from core.events import lost, subscribers
+from core.events import lost, quarantine, subscribers
 from core.events.event import StoredEvent, Subscriber
+from core.events.publish import CAUSES
 from core.observability import metrics, traces
 
 log = structlog.get_logger("events")
@@ -184,9 +185,10 @@ class Deliverer:
 
     def _handle(self, session: Session, subscriber: Subscriber, rows: Sequence[RowMapping], *, tries: int) -> None:
         """Call a transactional handler and acknowledge, in the open transaction."""
+        events = [self._event(row) for row in rows]
         actor = self._actor(rows)
         session.info["actor"] = actor
-        events = [self._event(row) for row in rows]
+        session.info[CAUSES] = {event.correlation_id: event.id for event in reversed(events)}
         with _watched(rows[0]), self._limited(subscriber):
             subscriber.handler(session, actor, events if subscriber.batch > 1 else events[0])
         session.execute(_DONE, {"ids": [row["delivery"] for row in rows], "at": now(), "tries": tries})
@@ -276,9 +278,14 @@ class Deliverer:
                 "state": "dead" if dead else "pending",
             }
             session.execute(_FAIL, values)
+            if subscriber.kind == "transactional":
+                quarantine.consider(session, row["subscriber"], problem)
 
     def _actor(self, claimed: Sequence[RowMapping]) -> Actor:
+        """The subscriber, caused by the event; by none where a batch has several correlations."""
         actor = Actor.system(claimed[0]["subscriber"], bulk=claimed[0]["priority"] > 0)
+        if len({row["correlation_id"] for row in claimed}) > 1:
+            return actor
         return actor.caused_by(claimed[0]["id"], claimed[0]["correlation_id"])
 
     def _event(self, row: RowMapping) -> StoredEvent:
@@ -292,6 +299,7 @@ class Deliverer:
             correlation_id=row["correlation_id"],
             causation_id=row["causation_id"],
             actor_id=row["actor_id"],
+            actor=self._actor([row]),
         )
 
 

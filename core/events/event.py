@@ -11,7 +11,7 @@ pydantic model whose JSON Schema is published::
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Literal, Self
 from uuid import UUID
@@ -49,7 +49,11 @@ class Event(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event as a subscriber receives it: the typed payload, always of the newest ``version``, and its envelope."""
+    """An event as a subscriber receives it: the typed payload, always of the newest ``version``, and its envelope.
+
+    ``actor`` is the subscriber acting because of this event alone. Of a batch, which holds events of many causes, each
+    effect is made by the actor of its event: ``publish(session, event.actor, …)``.
+    """
 
     id: UUID
     name: str
@@ -59,6 +63,7 @@ class StoredEvent:
     correlation_id: UUID
     causation_id: UUID | None
     actor_id: UUID | None
+    actor: Actor = field(default_factory=Actor.system)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +71,8 @@ class Subscriber:
     """A reaction to an event.
 
     *transactional* (default): ``handler(session, actor, event)``; its effects and the acknowledgement are one
-    transaction. With ``batch`` > 1 it gets a list: ``handler(session, actor, events)``.
+    transaction. With ``batch`` > 1 it gets a list: ``handler(session, actor, events)``; where its events have more
+    than one cause the ``actor`` has none, and each ``event.actor`` has its own.
     *external* (mail, HTTP, chain): ``handler(unit_of_work, actor, event)`` outside any transaction, at least once;
     ``event.id`` is the idempotency key for the other side.
 
@@ -74,6 +80,9 @@ class Subscriber:
     as a dead letter. In a transactional handler no statement, and no pause between two, may take longer than
     ``lease_seconds``; an external one is called again when it has not answered by then. One that takes twice as long is
     interrupted by an exception.
+    The lock is the ordering key: events whose publishers held the same one (a member's, by ``locks.members``) are taken
+    in the order of their commits. Several workers, and a retry, may overtake: a handler to which that matters takes the
+    same lock and looks at the row as it is now. Between publishers without a common lock there is no order.
     Not called while an admin has paused it, nor while its plugin, or the plugin of the event, is disabled or absent:
     its deliveries wait and are not lost.
     """

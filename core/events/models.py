@@ -29,6 +29,7 @@ class EventRow(Model):
     occurred_at: Mapped[CreatedAt]
     actor_kind: Mapped[str] = mapped_column(String(16))
     actor_id: Mapped[UUID | None]
+    impersonator_id: Mapped[UUID | None]
     correlation_id: Mapped[UUID]
     causation_id: Mapped[UUID | None]
 
@@ -44,6 +45,8 @@ class Delivery(Model):
         ),
         Index("ix_core_delivery_done", "subscriber", "done_at", postgresql_where=text("state = 'done'")),
         Index("ix_core_delivery_dead", "id", postgresql_where=text("state = 'dead'")),
+        Index("ix_core_delivery_dead_subscriber", "subscriber", "id", postgresql_where=text("state = 'dead'")),
+        Index("ix_core_delivery_retrying", "subscriber", postgresql_where=text("state = 'pending' AND attempts > 0")),
         Index("ix_core_delivery_failed", "failed_at", postgresql_where=text("failed_at IS NOT NULL")),
     )
 

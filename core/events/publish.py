@@ -19,6 +19,8 @@ from core.ids import new_id
 from core.observability import metrics, traces
 from core.observability.committed import when_committed
 
+CAUSES = "causes"  # in a batch's session: the event of each correlation, for an actor that names no cause
+
 
 def publish(session: Session, actor: Actor, *events: Event) -> list[UUID]:
     """Write ``events`` and their deliveries; they exist if and only if the transaction commits.
@@ -28,6 +30,7 @@ def publish(session: Session, actor: Actor, *events: Event) -> list[UUID]:
     declares.
     """
     registry = session.info["registry"]
+    causation_id = actor.causation_id or session.info.get(CAUSES, {}).get(actor.correlation_id)
     absent = subscribers.absent(session)
     priority = BULK if actor.bulk else INTERACTIVE
     at = now()
@@ -47,8 +50,9 @@ def publish(session: Session, actor: Actor, *events: Event) -> list[UUID]:
                 "occurred_at": at,
                 "actor_kind": actor.kind,
                 "actor_id": actor.member_id,
+                "impersonator_id": actor.impersonator,
                 "correlation_id": actor.correlation_id,
-                "causation_id": actor.causation_id,
+                "causation_id": causation_id,
             }
         )
         for subscriber_id in [*registry.subscribers_of(event.event_name), *absent.get(event.event_name, ())]:

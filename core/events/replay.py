@@ -21,6 +21,7 @@ from core.jobs.queue import enqueue
 
 REPLAY_JOB = "replay_deliveries"
 CHUNK = 500
+MOST = 100_000  # where counting ends
 _REPLAY = text("""
     UPDATE core_delivery SET state = 'pending', attempts = 0, due_at = :at, last_error = NULL, done_at = NULL
     WHERE state IN ('dead', 'done') AND id = ANY(:ids) RETURNING id
@@ -39,22 +40,52 @@ _MATCHING = """
         AND (CAST(:until AS timestamptz) IS NULL OR e.occurred_at < :until)
 """
 _DEAD = text("SELECT id FROM core_delivery WHERE state = 'dead' AND (:subscriber = '' OR subscriber = :subscriber)")
+# Every figure is read from a partial index, and none is counted further than MOST: the size of the table is no matter.
 _LAG = text("""
-    SELECT coalesce(d.subscriber, s.id) AS subscriber, coalesce(s.paused, false) AS paused,
-        coalesce(hour, 0) AS hour, coalesce(failed, 0) AS failed, coalesce(pending, 0) AS pending,
-        coalesce(retrying, 0) AS retrying, coalesce(dead, 0) AS dead, coalesce(done, 0) AS done,
-        coalesce(extract(epoch FROM :at - oldest), 0) AS lag
-    FROM core_subscriber s FULL JOIN (
-        SELECT subscriber,
-            count(*) FILTER (WHERE state = 'done' AND done_at > :at - interval '1 hour') AS hour,
-            count(*) FILTER (WHERE failed_at > :at - interval '1 hour') AS failed,
-            count(*) FILTER (WHERE state = 'pending') AS pending,
-            count(*) FILTER (WHERE state = 'pending' AND attempts > 0) AS retrying,
-            count(*) FILTER (WHERE state = 'dead') AS dead,
-            count(*) FILTER (WHERE state = 'done') AS done,
-            min(due_at) FILTER (WHERE state = 'pending' AND due_at <= :at) AS oldest
-        FROM core_delivery GROUP BY subscriber
-    ) d ON d.subscriber = s.id ORDER BY 1
+    WITH RECURSIVE waiting AS (
+        (SELECT subscriber FROM core_delivery WHERE state = 'pending' ORDER BY subscriber LIMIT 1)
+        UNION ALL SELECT (
+            SELECT d.subscriber FROM core_delivery d WHERE d.state = 'pending' AND d.subscriber > w.subscriber
+            ORDER BY d.subscriber LIMIT 1
+        ) FROM waiting w WHERE w.subscriber IS NOT NULL
+    ), given_up AS (
+        (SELECT subscriber FROM core_delivery WHERE state = 'dead' ORDER BY subscriber LIMIT 1)
+        UNION ALL SELECT (
+            SELECT d.subscriber FROM core_delivery d WHERE d.state = 'dead' AND d.subscriber > g.subscriber
+            ORDER BY d.subscriber LIMIT 1
+        ) FROM given_up g WHERE g.subscriber IS NOT NULL
+    ), failures AS (
+        SELECT subscriber, count(*) AS number FROM (
+            SELECT subscriber FROM core_delivery WHERE failed_at > :at - interval '1 hour' LIMIT :most
+        ) one GROUP BY 1
+    ), known AS (
+        SELECT id FROM core_subscriber UNION SELECT subscriber FROM waiting
+        UNION SELECT subscriber FROM given_up UNION SELECT subscriber FROM failures
+    )
+    SELECT k.id AS subscriber, coalesce(s.paused, false) AS paused, coalesce(f.number, 0) AS failed,
+        (SELECT count(*) FROM (
+            SELECT FROM core_delivery d
+            WHERE d.subscriber = k.id AND d.state = 'done' AND d.done_at > :at - interval '1 hour' LIMIT :most
+        ) one) AS hour,
+        (SELECT count(*) FROM (
+            SELECT FROM core_delivery d WHERE d.subscriber = k.id AND d.state = 'pending' LIMIT :most
+        ) one) AS pending,
+        (SELECT count(*) FROM (
+            SELECT FROM core_delivery d
+            WHERE d.subscriber = k.id AND d.state = 'pending' AND d.attempts > 0 LIMIT :most
+        ) one) AS retrying,
+        (SELECT count(*) FROM (
+            SELECT FROM core_delivery d WHERE d.subscriber = k.id AND d.state = 'dead' LIMIT :most
+        ) one) AS dead,
+        coalesce(extract(epoch FROM :at - (
+            SELECT min(head.due_at) FROM (VALUES (0), (1)) urgency (priority) CROSS JOIN LATERAL (
+                SELECT d.due_at FROM core_delivery d
+                WHERE d.subscriber = k.id AND d.state = 'pending' AND d.priority = urgency.priority AND d.due_at <= :at
+                ORDER BY d.due_at LIMIT 1
+            ) head
+        )), 0) AS lag
+    FROM known k LEFT JOIN core_subscriber s ON s.id = k.id LEFT JOIN failures f ON f.subscriber = k.id
+    WHERE k.id IS NOT NULL ORDER BY 1
 """)
 
 
@@ -103,10 +134,10 @@ def replay_dead(session: Session, actor: Actor, subscriber: str = "") -> int:
 def lag(session: Session) -> list[dict[str, Any]]:
     """For each known subscriber: whether it is ``paused``, its deliveries, and the age of the oldest due in seconds.
 
-    ``pending``, ``retrying``, ``dead`` and ``done`` as they stand; of the last hour those done (``hour``) and those
-    that failed at least once (``failed``).
+    ``pending``, ``retrying`` and ``dead`` as they stand; of the last hour those done (``hour``) and those that failed
+    at least once (``failed``). Each is counted up to ``MOST``, however long the history.
     """
-    return [dict(row) for row in session.execute(_LAG, {"at": now()}).mappings()]
+    return [dict(row) for row in session.execute(_LAG, {"at": now(), "most": MOST}).mappings()]
 
 
 def per_minute(session: Session) -> list[tuple[datetime, int, int]]:

@@ -24,6 +24,12 @@ _DELIVERIES = text("""
     ) RETURNING id
 """)
 _SUBSCRIBERS = text("SELECT DISTINCT subscriber FROM core_delivery WHERE state = 'done' ORDER BY 1")
+_JOBS = text("""
+    DELETE FROM core_job WHERE id IN (
+        SELECT id FROM core_job WHERE state IN ('done', 'cancelled') AND finished_at < :before LIMIT :most
+        FOR UPDATE SKIP LOCKED
+    ) RETURNING id
+""")
 _PAGE = text("SELECT id, occurred_at FROM core_event WHERE id > :after ORDER BY id LIMIT :most")
 _HELD = text("SELECT event_id FROM core_delivery WHERE event_id = ANY(:ids) AND state <> 'done'")
 # The lock keeps a replay from reviving a delivery between the look and the deletion.
@@ -32,7 +38,7 @@ _EVENTS = text("DELETE FROM core_event WHERE id = ANY(:ids)")
 
 
 def run_sweep(context: JobContext) -> dict[str, Any]:
-    """The job: delete old finished deliveries, then old events that nobody waits for, a thousand at a time."""
+    """The job: delete old deliveries and jobs that ended, then events that nobody waits for, a thousand at a time."""
     with context.unit_of_work() as session:
         settings = read(session, PlatformSettings)
         names = list(session.scalars(_SUBSCRIBERS))
@@ -48,6 +54,16 @@ def run_sweep(context: JobContext) -> dict[str, Any]:
                 context.progress(deliveries + events)
                 if gone < CHUNK:
                     break
+    jobs = 0
+    if settings.job_days:
+        before = now() - timedelta(days=settings.job_days)
+        while True:
+            with context.unit_of_work() as session:
+                gone = len(session.scalars(_JOBS, {"before": before, "most": CHUNK}).all())
+            jobs += gone
+            context.progress(deliveries + jobs)
+            if gone < CHUNK:
+                break
     if settings.event_days:
         after: UUID | None = NIL
         before = now() - timedelta(days=settings.event_days)
@@ -55,8 +71,8 @@ def run_sweep(context: JobContext) -> dict[str, Any]:
             with context.unit_of_work() as session:
                 after, gone = sweep_events(session, after, before)
             events += gone
-            context.progress(deliveries + events)
-    return {"deliveries": deliveries, "events": events}
+            context.progress(deliveries + jobs + events)
+    return {"deliveries": deliveries, "jobs": jobs, "events": events}
 
 
 def sweep_events(session: Session, after: UUID, before: datetime) -> tuple[UUID | None, int]:

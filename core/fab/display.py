@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from flask import g, get_template_attribute
 from flask_babel import gettext
 from markupsafe import Markup, escape
 from sqlalchemy import JSON, LargeBinary, Text, select
 
+from core.db.base import names_member
 from core.gateway.request import actor
 from core.members.models import Member
 from core.resource import BoundResource, Resource
@@ -19,24 +21,26 @@ from core.wording import words as shown_words
 TONES = {"green": "ok", "yellow": "wait", "red": "bad", "blue": "info", "purple": "info", "gray": "off"}
 
 
-def name_members(bound: BoundResource, rows: Sequence[dict[str, Any]], plain: str = "") -> None:
-    """Show members by name instead of id, in one query for all rows; the column ``plain`` without a link."""
-    columns = [key for key, column in bound.resource.columns_of_model.items() if _is_member(column)]
+def name_members(
+    bound: BoundResource, rows: Sequence[dict[str, Any]], plain: str = "", names: Mapping[UUID, str] | None = None
+) -> None:
+    """Show members by name instead of id; the column ``plain`` without a link.
+
+    ``names`` by member id where they are known; else they are read, in one query for all rows.
+    """
+    columns = [key for key, column in bound.resource.columns_of_model.items() if names_member(column)]
     ids = {row[key] for row in rows for key in columns if row.get(key) is not None}
     if not ids:
         return
-    query = select(Member.id, Member.display_name).where(Member.id.in_(ids))
-    names = dict(g.session.execute(query).tuples().all())
+    if names is None:
+        query = select(Member.id, Member.display_name).where(Member.id.in_(ids))
+        names = dict(g.session.execute(query).tuples().all())
     chip = get_template_attribute("guildhall/ui.html", "member")
     linked = actor().can("core:member:show")
     for row in rows:
         for key in columns:
             if (member_id := row.get(key)) in names:
                 row[key] = chip(names[member_id], f"/admin/members/{member_id}" if linked and key != plain else "")
-
-
-def _is_member(column: Any) -> bool:
-    return any(key.target_fullname == "core_member.id" for key in column.foreign_keys)
 
 
 def state(words: Mapping[str, str]) -> Callable[[Any], Markup]:

@@ -25,9 +25,12 @@ from wtforms import (
     validators,
 )
 
+from core.addresses import AddressColumn, InvalidAddress
 from core.db.base import Units
+from core.errors import Invalid
 from core.i18n import _
 from core.resource import BoundResource
+from core.rest.body import read_json
 from core.rest.schema import BIGGEST, storable
 from core.wording import column_label, words
 
@@ -46,9 +49,9 @@ class JsonField(TextAreaField):
         self.data = None
         if valuelist and valuelist[0].strip():
             try:
-                self.data = json.loads(valuelist[0])
-            except (ValueError, RecursionError) as problem:
-                raise ValueError(gettext(_("This is not JSON: {problem}")).format(problem=problem)) from None
+                self.data = read_json(valuelist[0])
+            except Invalid as problem:
+                raise ValueError(problem.fill(gettext(problem.sentence))) from None
 
 
 class UnitsField(IntegerField):
@@ -101,6 +104,18 @@ def form_of(bound: BoundResource, keys: tuple[str, ...], *, search: bool = False
     return found
 
 
+def canonical(kind: AddressColumn) -> Any:
+    """A check of the form that puts an address into the form it is kept in."""
+
+    def check(form: Any, field: Any) -> None:
+        try:
+            field.data = kind.format.check(field.data)
+        except InvalidAddress as problem:
+            raise validators.ValidationError(gettext(problem.reason)) from None
+
+    return check
+
+
 def label_of(bound: BoundResource, key: str) -> str:
     """A column's label, in English."""
     return column_label(bound.resource, key)
@@ -118,6 +133,8 @@ def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> An
         empty = [("", "—")] if column.nullable else []
         return SelectField(choices=[*empty, *choices], validators=checks, filters=[lambda v: v or None], **options)
     if isinstance(kind, sa.String):
+        if isinstance(kind, AddressColumn):
+            checks.append(canonical(kind))
         if kind.length:
             checks.append(validators.Length(max=kind.length))
         field = StringField if kind.length and kind.length <= LONG else TextAreaField

@@ -77,9 +77,7 @@ class ResourceView(ModelView):  # type: ignore[misc]
 
     def _sortable(self) -> list[str]:
         """Columns that an index serves, so that no header sorts a large table by hand."""
-        table = self.bound.resource.model.__table__
-        indexed = {next(iter(index.columns)).name for index in table.indexes if len(index.columns)}
-        indexed |= {column.name for column in table.primary_key} | {self.bound.resource.order.lstrip("-")}
+        indexed = {*self.datamodel.sorts, self.bound.resource.key, self.bound.resource.order.lstrip("-")}
         return [name for name in self.list_columns if name in indexed]
 
     def render_template(self, template: str, **context: Any) -> Any:
@@ -95,7 +93,7 @@ class ResourceView(ModelView):  # type: ignore[misc]
         widgets = super()._get_list_widget(*arguments, **named)
         shown = widgets["list"].template_args
         shown["value_columns"] = [dict(row) for row in shown["value_columns"]]
-        name_members(self.bound, shown["value_columns"], plain=self.list_columns[0])
+        name_members(self.bound, shown["value_columns"], plain=self.list_columns[0], names=g.pop("member_names"))
         return widgets
 
     def _get_show_widget(self, *arguments: Any, **named: Any) -> Any:
@@ -142,12 +140,13 @@ class ResourceView(ModelView):  # type: ignore[misc]
             kinds = self._filters.get_search_filters().get(found[2], ()) if found else ()
             if found and int(found[1]) < len(kinds):
                 self._filters.add_filter_index(found[2], int(found[1]), values)
+        size = _number(f"psize_{name}", self.page_size, MOST_ROWS) or self.page_size
         widgets = self._get_list_widget(
             filters=self._filters,
             order_column=order[0],
             order_direction=order[1],
-            page=_number(f"page_{name}", 0, COUNT_CAP),
-            page_size=_number(f"psize_{name}", self.page_size, MOST_ROWS),
+            page=_number(f"page_{name}", 0, COUNT_CAP // size),  # no pager leads further
+            page_size=size,
         )
         self.update_redirect()
         return self._get_search_widget(form=self.search_form.refresh(), widgets=widgets)

@@ -28,6 +28,18 @@ class ImageBroken(Invalid):
     sentence = _("The image cannot be read. Save it again as PNG or JPEG and send that.")
 
 
+class DocumentBroken(Invalid):
+    code = "DOCUMENT_BROKEN"
+    sentence = _("The PDF cannot be read. Print it into a new PDF and send that.")
+
+
+class DocumentLocked(Invalid):
+    code = "DOCUMENT_LOCKED"
+    sentence = _(
+        "The PDF is protected with a password, so what it tells beside its pages cannot be taken out. Send it without."
+    )
+
+
 class ImageTooLarge(Invalid):
     code = "IMAGE_TOO_LARGE"
     sentence = _("The image has more than {most} million pixels in all. Make it smaller.")

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Count, CreatedAt, Id, Instant, Model, choice
 
+CODE = {"pii": False}
+
 
 class StoredFile(Model):
     """One file of one member. ``loose`` until a record of a plugin refers to it (``keep``), else it is swept away.
@@ -24,13 +26,13 @@ class StoredFile(Model):
 
     id: Mapped[Id]
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"))
-    plugin: Mapped[str] = mapped_column(String(60))
-    purpose: Mapped[str] = mapped_column(String(120))
+    plugin: Mapped[str] = mapped_column(String(60), info=CODE)
+    purpose: Mapped[str] = mapped_column(String(120), info=CODE)
     name: Mapped[str] = mapped_column(String(200))
-    media_type: Mapped[str] = mapped_column(String(100))
+    media_type: Mapped[str] = mapped_column(String(100), info=CODE)
     size: Mapped[Count]
-    sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64), info=CODE)
     state: Mapped[str] = choice("loose", "kept", "deleted", default="loose")
-    storage_key: Mapped[str] = mapped_column(String(100), index=True)
+    storage_key: Mapped[str] = mapped_column(String(100), index=True, info=CODE)
     created_at: Mapped[CreatedAt]
     deleted_at: Mapped[Instant | None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -42,10 +43,15 @@ class S3Storage:
     def put(self, key: str, source: Path) -> None:
         self._asked(lambda: self._client.upload_file(str(source), self._bucket, self._name(key)))
 
-    def open(self, key: str) -> IO[bytes]:
+    def open(self, key: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
         def fetch() -> IO[bytes]:
             kept: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (the caller closes it)
-            self._client.download_fileobj(self._bucket, self._name(key), kept)
+            if start or stop is not None:
+                last = "" if stop is None else str(stop - 1)
+                asked = {"Bucket": self._bucket, "Key": self._name(key), "Range": f"bytes={start}-{last}"}
+                shutil.copyfileobj(self._client.get_object(**asked)["Body"], kept)
+            else:
+                self._client.download_fileobj(self._bucket, self._name(key), kept)
             kept.seek(0)
             return kept
 

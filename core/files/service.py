@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -20,7 +20,7 @@ from core.audit.trail import record
 from core.clock import now
 from core.db import locks
 from core.errors import NotFound
-from core.files import content, images, links
+from core.files import content, documents, images, links
 from core.files.errors import FileEmpty, FileInUse, FileTooLarge, FileTypeRefused, TooManyFiles
 from core.files.models import StoredFile
 from core.files.storage import Storage, key_of
@@ -52,53 +52,83 @@ def store(
 ) -> StoredFile:
     """Take a file for ``purpose`` (``<plugin>.<what>``); it is loose until ``keep``.
 
-    ``allowed`` are media types of ``core.files.upload``; the content decides. Images are drawn anew. Raises
-    FileTooLarge after reading no more than the limit, FileEmpty, FileTypeRefused, ImageBroken, ImageTooLarge,
+    ``allowed`` are media types of ``core.files.upload``; the content decides. Images are drawn anew, PDFs
+    written anew; sound and film are kept as they came (docs/decisions). Raises FileTooLarge after reading no more
+    than the limit of its kind, FileEmpty, FileTypeRefused, ImageBroken, ImageTooLarge, DocumentBroken, DocumentLocked,
     TooManyFiles, StorageSilent.
     """
     limits = settings.read(session, PlatformSettings)
     _within_a_day(session, actor, limits.files_per_day)
-    most = min(max_bytes or MEGABYTE * limits.file_megabytes, MEGABYTE * limits.file_megabytes)
+
+    def most(head: bytes) -> int:
+        kind = content.media_type(head, name)
+        megabytes = min(limits.file_megabytes, limits.megabytes_of(kind) if kind else limits.file_megabytes)
+        return min(max_bytes or MEGABYTE * megabytes, MEGABYTE * megabytes)
+
     with tempfile.TemporaryDirectory(prefix="guildhall-upload-") as folder:
         taken = Path(folder) / "taken"
         head = _take(stream, taken, most)
         media_type = content.media_type(head, name)
         if media_type is None or media_type not in allowed:
             raise FileTypeRefused(allowed=", ".join(sorted(allowed)))
+        if media_type == "application/pdf":
+            rewritten = Path(folder) / "rewritten"
+            documents.rewrite(taken, rewritten)
+            taken = rewritten
         if media_type in IMAGES:
             drawn = Path(folder) / "drawn"
             with open(taken, "rb") as source:
                 images.redraw(source, media_type, drawn, most_pixels=MEGABYTE * limits.image_megapixels)
             taken = drawn
-        with open(taken, "rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        key = key_of(sha256)
-        locks.advisory(session, lock_of(key))  # until the row is there, the sweeper leaves the content alone
-        _storage(session).put(key, taken)
-        row = StoredFile(
-            owner_id=actor.member_id,
-            plugin=purpose.partition(".")[0],
-            purpose=purpose,
-            name=content.clean_name(name, media_type),
-            media_type=media_type,
-            size=taken.stat().st_size,
-            sha256=sha256,
-            storage_key=key,
-        )
+        known = {"name": content.clean_name(name, media_type), "media_type": media_type}
+        return _put(session, taken, owner_id=actor.member_id, purpose=purpose, **known)
+
+
+def most_of_a_request(session: Session) -> int:
+    """The most bytes that a request with a file may have: the largest file that any kind may be, and its envelope."""
+    limits = settings.read(session, PlatformSettings)
+    kinds = max(limits.image_megabytes, limits.document_megabytes, limits.media_megabytes)
+    return max(10 * 1024 * 1024, MEGABYTE * (min(kinds, limits.file_megabytes) + 1))
+
+
+def store_made(
+    session: Session, source: Path, *, owner_id: UUID | None, purpose: str, name: str, media_type: str
+) -> StoredFile:
+    """Keep a file that the platform itself has made, such as an export; nothing of it is checked. Raises StorageSilent.
+
+    It stays until its maker says that it is deleted.
+    """
+    row = _put(session, source, owner_id=owner_id, purpose=purpose, name=name, media_type=media_type)
+    row.state = "kept"
+    session.flush()
+    return row
+
+
+def _put(session: Session, source: Path, **about: Any) -> StoredFile:
+    """Put the content into the storage, and write its row."""
+    with open(source, "rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    key = key_of(sha256)
+    locks.advisory(session, lock_of(key))  # until the row is there, the sweeper leaves the content alone
+    _storage(session).put(key, source)
+    plugin, size = about["purpose"].partition(".")[0], source.stat().st_size
+    row = StoredFile(plugin=plugin, size=size, sha256=sha256, storage_key=key, **about)
     session.add(row)
     session.flush()
     return row
 
 
-def _take(stream: IO[bytes], target: Path, most: int) -> bytes:
-    """Write at most ``most`` bytes of ``stream`` to ``target``; returns the beginning."""
-    head, size = b"", 0
+def _take(stream: IO[bytes], target: Path, limit: Callable[[bytes], int]) -> bytes:
+    """Write ``stream`` to ``target``, no more than the limit of a file that begins so; returns the beginning."""
+    head, size, most = b"", 0, 0
     with open(target, "wb") as file:
         while chunk := stream.read(CHUNK):
+            if not head:
+                head = chunk[: content.HEAD_BYTES]
+                most = limit(head)
             size += len(chunk)
             if size > most:
                 raise FileTooLarge(most=f"{most / MEGABYTE:g}")
-            head = head or chunk[: content.HEAD_BYTES]
             file.write(chunk)
     if not size:
         raise FileEmpty()
@@ -135,12 +165,15 @@ def find(session: Session, actor: Actor, file_id: UUID) -> StoredFile:
     return row
 
 
-def open_file(session: Session, row: StoredFile) -> OpenFile:
-    """The content of a file that the caller found and may give away. Raises NotFound, StorageSilent."""
+def open_file(session: Session, row: StoredFile, start: int = 0, stop: int | None = None) -> OpenFile:
+    """The content of a file that the caller found and may give away, from ``start`` on, of which it reads to ``stop``.
+
+    Raises NotFound, StorageSilent.
+    """
     if row.state == "deleted":
         raise NotFound()
     try:
-        return OpenFile(row, _storage(session).open(row.storage_key))
+        return OpenFile(row, _storage(session).open(row.storage_key, start, stop))
     except FileNotFoundError:
         raise NotFound() from None
 
@@ -151,13 +184,13 @@ def link(session: Session, row: StoredFile, lifetime: timedelta | None = None) -
     return f"/files/{links.token(session.info['config'].secret_key, row.id, now() + lifetime)}"
 
 
-def follow(session: Session, token: str) -> tuple[OpenFile, timedelta]:
+def follow(session: Session, token: str) -> tuple[StoredFile, timedelta]:
     """The file behind a signed link, and how long the link is good yet. Raises NotFound, LinkExpired."""
     file_id, left = links.read(session.info["config"].secret_key, token)
     row = session.get(StoredFile, file_id)
-    if row is None:
+    if row is None or row.state == "deleted":
         raise NotFound()
-    return open_file(session, row), left
+    return row, left
 
 
 def delete_loose(session: Session, actor: Actor, file_id: UUID) -> None:

@@ -25,8 +25,11 @@ class Storage(Protocol):
     def put(self, key: str, source: Path) -> None:
         """Keep the content of ``source`` under ``key``, whole or not at all; the same key has the same content."""
 
-    def open(self, key: str) -> IO[bytes]:
-        """The content; the caller closes it. Raises FileNotFoundError."""
+    def open(self, key: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        """The content from the byte ``start`` on; the caller closes it, and reads none at or behind ``stop``.
+
+        No more than that is fetched from afar. Raises FileNotFoundError.
+        """
 
     def delete(self, key: str) -> None:
         """Forget the content; a key that is not there is as good."""
@@ -77,8 +80,10 @@ class LocalStorage:
         except OSError:
             raise StorageSilent() from None
 
-    def open(self, key: str) -> IO[bytes]:
-        return open(self._path(key), "rb")
+    def open(self, key: str, start: int = 0, stop: int | None = None) -> IO[bytes]:
+        file = open(self._path(key), "rb")  # noqa: SIM115 (the caller closes it)
+        file.seek(start)
+        return file
 
     def delete(self, key: str) -> None:
         self._path(key).unlink(missing_ok=True)

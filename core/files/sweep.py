@@ -41,16 +41,23 @@ def sweep(context: Steps) -> dict[str, Any]:
     candidates = [*_deleted(context), *keys]
     for done, key in enumerate(dict.fromkeys(candidates), 1):
         with context.unit_of_work() as session:
-            locks.advisory(session, lock_of(key))
-            live = select(StoredFile.id).where(StoredFile.storage_key == key, StoredFile.state != "deleted").limit(1)
-            if session.scalar(live) is None:
-                storage.delete(key)
-                erased = StoredFile.storage_key == key, StoredFile.state == "deleted"
-                session.execute(update(StoredFile).where(*erased).values(storage_key=""))
-                gone += 1
+            gone += forget_content(session, key)
         if done % 50 == 0:
             context.progress(done)
     return {"loose": getattr(loose, "rowcount", 0), "content": gone}
+
+
+def forget_content(session: Session, key: str) -> bool:
+    """Take the content of ``key`` out of the storage, unless a file that is not deleted has it."""
+    storage: Storage = session.info["files"]
+    locks.advisory(session, lock_of(key))
+    live = select(StoredFile.id).where(StoredFile.storage_key == key, StoredFile.state != "deleted").limit(1)
+    if session.scalar(live) is not None:
+        return False
+    storage.delete(key)
+    erased = StoredFile.storage_key == key, StoredFile.state == "deleted"
+    session.execute(update(StoredFile).where(*erased).values(storage_key=""))
+    return True
 
 
 def _deleted(context: Steps) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import request
+from flask import g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 MEGABYTE = 1024 * 1024
@@ -13,9 +13,14 @@ FORM_FIELDS = 1000
 
 
 def check(view: Any) -> None:
-    """Set how much of the body will be read; refuse at once what says that it is larger. Raises 413."""
+    """Set how much of the body will be read; refuse at once what says that it is larger. Raises 413.
+
+    A view's ``body_limit`` may be a function of the session, where it is a setting. Parts that are files go to disk as
+    they come, whatever their size.
+    """
     upload = request.mimetype == "multipart/form-data"
-    most: int = getattr(view, "body_limit", None) or (LARGEST if upload else MEGABYTE)
+    declared = getattr(view, "body_limit", None)
+    most: int = (declared(g.session) if callable(declared) else declared) or (LARGEST if upload else MEGABYTE)
     request.max_content_length = most
     request.max_form_parts = FORM_FIELDS
     if (request.content_length or 0) > most:

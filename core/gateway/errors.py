@@ -7,16 +7,27 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import structlog
-from flask import Flask, Response, g, jsonify, redirect, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    current_app,
+    g,
+    has_request_context,
+    jsonify,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_babel import gettext
 from marshmallow import ValidationError
-from psycopg.errors import LockNotAvailable, QueryCanceled
+from psycopg.errors import LockNotAvailable, QueryCanceled, ReadOnlySqlTransaction
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from core.actor import Actor
-from core.errors import Conflict, DomainError, Invalid, Unauthenticated, Unavailable
+from core.errors import Conflict, DomainError, Invalid, ReadOnlyImpersonation, Unauthenticated, Unavailable
 from core.gateway.request import is_api
 from core.gateway.sentences import told_details
 from core.i18n import _
@@ -88,14 +99,23 @@ def _back() -> str:
     if request.method == "GET":
         return request.full_path.rstrip("?")
     parts = urlsplit(request.referrer or "")
-    return parts.path if parts.netloc == request.host else "/"
+    return parts.path if parts.netloc == request.host and _opens(parts.path) else "/"
+
+
+def _opens(path: str) -> bool:
+    """Whether a path can be asked for with GET: a form that was refused stands at an address that takes POST alone."""
+    try:
+        current_app.url_map.bind("").match(path, method="GET")
+    except HTTPException:
+        return False
+    return True
 
 
 def _to_login() -> Any:
     """Ask to sign in; a part of a page that was fetched sends the whole page there."""
     if request.headers.get("HX-Request"):
         return Response(status=401, headers={"HX-Redirect": url_for("account.login")})
-    return redirect(url_for("account.login", next=request.full_path.rstrip("?")))
+    return redirect(url_for("account.login", next=_back()))
 
 
 def domain_error(problem: Exception) -> DomainError | None:
@@ -112,6 +132,9 @@ def domain_error(problem: Exception) -> DomainError | None:
         return Conflict() if isinstance(problem.orig, (LockNotAvailable, QueryCanceled)) else Unavailable()
     if isinstance(problem, DataError):
         return Invalid()
+    if isinstance(problem, DBAPIError) and isinstance(problem.orig, ReadOnlySqlTransaction):
+        who = g.get("actor") if has_request_context() else None
+        return ReadOnlyImpersonation() if who is not None and who.read_only else Unavailable()
     return None
 
 

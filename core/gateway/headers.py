@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 
@@ -17,12 +18,20 @@ def nonce() -> str:
     return value
 
 
+def own_sources(config: Config) -> str:
+    """What a policy allows of ours: this host, and that of the CDN where there is one."""
+    parts = urlsplit(config.cdn_url)
+    return f"'self' {parts.scheme}://{parts.netloc}" if parts.netloc else "'self'"
+
+
 def install(app: Flask, config: Config) -> None:
+    ours = own_sources(config)
+
     @app.after_request
     def protect(response: Response) -> Response:
         policy = (
-            f"default-src 'self'; script-src 'self' 'nonce-{nonce()}'; style-src 'self'; img-src 'self' data:; "
-            "font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+            f"default-src 'self'; script-src {ours} 'nonce-{nonce()}'; style-src {ours}; img-src {ours} data:; "
+            f"font-src {ours}; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
             "frame-ancestors 'none'"
         )
         headers = response.headers
@@ -40,6 +49,4 @@ def install(app: Flask, config: Config) -> None:
             headers["X-Request-ID"] = g.request_id
         if not request.path.startswith("/static/") or response.status_code >= 400:
             headers.setdefault("Cache-Control", "no-store")
-        elif "v" in request.args:
-            response.cache_control.immutable = True
         return response

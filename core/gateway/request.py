@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app, flash, g, request
 from flask import session as cookie
+from flask_babel import gettext
 from flask_wtf.csrf import CSRFProtect
+from sqlalchemy import text
 from werkzeug.utils import redirect
 
 from core import lifecycle, settings
 from core.actor import Actor
 from core.db import session as sessions_of_work
 from core.db.session import RING
-from core.errors import DomainError, NotFound, TwoFactorRequired, Unauthenticated
+from core.errors import (
+    AdminAddressRefused,
+    DomainError,
+    NotFound,
+    ReadOnlyImpersonation,
+    TwoFactorRequired,
+    Unauthenticated,
+)
 from core.gateway import bodies, cors
 from core.gateway.limits import Exceeded, Limits
+from core.i18n import _
 from core.ids import new_id
 from core.members import api_keys, sessions, tokens
 from core.platform import Platform
@@ -58,6 +69,12 @@ def bare(view: V) -> V:
 def without_two_factor(view: V) -> V:
     """Mark a view that an admin may use who has yet to set up the second factor the settings ask for."""
     view.without_two_factor = True  # type: ignore[attr-defined]
+    return view
+
+
+def also_impersonating(view: V) -> V:
+    """Mark a view that changes nothing but who is signed in: an admin who looks around as a member may use it."""
+    view.also_impersonating = True  # type: ignore[attr-defined]
     return view
 
 
@@ -126,10 +143,15 @@ def _open() -> Any:
         g.actor = _identify()
     finally:
         _spend(getattr(view, "limit", None))
+    _admit()
+    if g.pop("as_oneself", False) and not is_api():
+        flash(gettext(_("You act as yourself again.")), "info")
     g.session.info["actor"] = g.actor
     bodies.check(view)
     if request.method not in SAFE_METHODS and ("sid" in cookie or not is_api()) and not _bearer():
         csrf.protect()
+    if g.actor.read_only and not getattr(view, "also_impersonating", False):
+        _only_read()
     if _lacks_factor(g.actor) and not getattr(view, "without_two_factor", False):
         raise TwoFactorRequired()
     owner = current_app.extensions["guildhall.owners"].get(request.blueprint)
@@ -143,6 +165,7 @@ def identify() -> Actor:
     g.session = platform().database.session()
     g.session_token = sessions_of_work._current.set(g.session)
     g.actor = _identify()
+    _admit()
     return actor()
 
 
@@ -156,6 +179,34 @@ def _spend(declared: str | None) -> None:
     except Exceeded as problem:
         g.allowance = problem.allowance
         raise
+
+
+def _admit() -> None:
+    """Refuse an admin, or the API key of one, from an address that the settings do not name."""
+    if g.actor.is_admin and not settings.read(g.session, PlatformSettings).admits(request.remote_addr):
+        g.actor = replace(g.actor, kind="anonymous", name="anonymous", member_id=None, permissions=frozenset())
+        raise AdminAddressRefused(address=request.remote_addr or "")
+
+
+def _only_read() -> None:
+    """Who looks around as another member changes nothing; the database holds it for reading requests too."""
+    if request.method not in SAFE_METHODS:
+        raise ReadOnlyImpersonation()
+    g.session.execute(text("SET TRANSACTION READ ONLY"))
+
+
+def _mark_impersonation(found: Actor) -> None:
+    """Make forms that were shown under another identity void: none is sent as the admin when the time is over."""
+    going = str(found.impersonation) if found.impersonation else None
+    if cookie.get("as") == going:
+        return
+    cookie.pop("csrf_token", None)
+    g.pop("csrf_token", None)
+    if going:
+        cookie["as"] = going
+        return
+    cookie.pop("as")
+    g.as_oneself = True
 
 
 def _lacks_factor(actor: Actor) -> bool:
@@ -187,7 +238,9 @@ def _identify() -> Actor:
             raise tokens.TokenInvalid() from None
     if "sid" in cookie:
         try:
-            return sessions.actor_of(g.session, token=cookie["sid"], **about)
+            found = sessions.actor_of(g.session, token=cookie["sid"], **about)
+            _mark_impersonation(found)
+            return found
         except Unauthenticated:
             cookie.pop("sid")
     anonymous: Actor = g.actor

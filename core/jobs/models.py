@@ -16,7 +16,10 @@ class JobRow(Model):
     """One piece of background work, from the moment it was asked for to its result."""
 
     __tablename__ = "core_job"
-    __table_args__ = (Index("ix_core_job_open", "id", postgresql_where="state IN ('queued', 'running')"),)
+    __table_args__ = (
+        Index("ix_core_job_open", "id", postgresql_where="state IN ('queued', 'running')"),
+        Index("ix_core_job_ended", "finished_at", postgresql_where="state IN ('done', 'cancelled')"),
+    )
 
     id: Mapped[Id]
     kind: Mapped[str] = mapped_column(String(120))
@@ -32,6 +35,7 @@ class JobRow(Model):
     member_id: Mapped[UUID | None]
     actor_name: Mapped[str] = mapped_column(String(120))
     correlation_id: Mapped[UUID]
+    impersonator_id: Mapped[UUID | None]
     created_at: Mapped[CreatedAt]
     due_at: Mapped[CreatedAt] = mapped_column(server_default=func.now())
     started_at: Mapped[Instant | None]

@@ -38,6 +38,7 @@ def enqueue(session: Session, actor: Actor, kind: str, params: dict[str, Any] | 
         member_id=actor.member_id,
         actor_name=actor.name[:120],
         correlation_id=actor.correlation_id,
+        impersonator_id=actor.impersonator,
     )
     session.add(job)
     session.flush()

@@ -42,6 +42,7 @@ class Running:
             name=job.actor_name,
             member_id=job.member_id,
             correlation_id=job.correlation_id,
+            impersonator=job.impersonator_id,
             bulk=True,
         )
         self._mine = (JobRow.id == job.id, JobRow.attempts == job.attempts, JobRow.state == "running")

@@ -6,14 +6,15 @@ behind the link: whoever registers somebody else's address gets nowhere. Links a
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core import access
 from core.actor import Actor
 from core.audit.trail import record
-from core.clock import now
-from core.errors import Forbidden, Invalid
+from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.events.publish import publish
 from core.i18n import _
 from core.members import service, sessions, signed, throttle
@@ -26,6 +27,11 @@ from core.settings import read
 class RegistrationClosed(Forbidden):
     code = "REGISTRATION_CLOSED"
     sentence = _("Nobody can register by themselves here. Ask an admin for an account.")
+
+
+class CannotBeMailed(Conflict):
+    code = "CANNOT_BE_MAILED"
+    sentence = _("This member is not active, or has no account or no e-mail address, so no link can be sent.")
 
 
 class RolesForbidden(Forbidden):
@@ -49,11 +55,12 @@ def sign_up(session: Session, actor: Actor, *, email: str, display_name: str) ->
     _mail_a_way_in(session, actor, member)
 
 
-def invite(session: Session, actor: Actor, *, email: str, display_name: str, roles: tuple[str, ...]) -> Member:
-    """An admin makes an account; its owner chooses the password behind the link of a mail.
+def invite(session: Session, actor: Actor, *, email: str | None, display_name: str, roles: tuple[str, ...]) -> Member:
+    """An admin makes an account; its owner chooses the password behind the link of a mail, if there is an address.
 
-    Only an admin gives roles but User. Raises Invalid, EmailTaken, RolesForbidden. Audited.
+    Only an admin gives roles but User. Raises Invalid, EmailTaken, RolesForbidden, WhileImpersonating. Audited.
     """
+    actor.require_own()
     if set(roles) - {"User"} and "Admin" not in actor.roles and actor.kind != "system":
         raise RolesForbidden()
     if unknown := set(roles) - access.role_names(session):
@@ -61,8 +68,24 @@ def invite(session: Session, actor: Actor, *, email: str, display_name: str, rol
     member = service.register(session, actor, email=email, password=None, display_name=display_name, roles=roles)
     changes = {"roles": [[], list(roles)]}
     record(session, actor, "core.member.created", subject_type="core.member", subject_id=member.id, changes=changes)
-    publish(session, actor, VerificationRequested(member_id=member.id))
+    if member.email is not None:
+        publish(session, actor, VerificationRequested(member_id=member.id))
     return member
+
+
+def send_way_in(session: Session, actor: Actor, member_id: UUID) -> None:
+    """An admin has a member mailed a link to a new password, or to the first one. Audited.
+
+    Raises NotFound, CannotBeMailed, WhileImpersonating.
+    """
+    actor.require_own()
+    member = session.get(Member, member_id)
+    if member is None:
+        raise NotFound()
+    if member.email is None or member.user_id is None or member.status != "active":
+        raise CannotBeMailed()
+    record(session, actor, "core.member.link_sent", subject_type="core.member", subject_id=member_id)
+    _mail_a_way_in(session, actor, member)
 
 
 def forgot_password(session: Session, actor: Actor, *, email: str) -> None:
@@ -82,8 +105,7 @@ def verify(session: Session, actor: Actor, *, token: str, password: str | None =
         if not password:
             raise Invalid({"password": [_("Choose a password.")]})
         service.set_password(session, actor, member.id, password)
-    member.email_verified_at = now()
-    record(session, actor, "core.member.email_verified", subject_type="core.member", subject_id=member.id)
+    service.mark_verified(session, actor, member)
     return member
 
 
@@ -91,7 +113,7 @@ def reset_password(session: Session, actor: Actor, *, token: str, password: str)
     """Choose a new password by the link; every session ends. Raises TokenUnusable, Invalid."""
     member = session.get_one(Member, signed.read(session, "reset", token))
     service.set_password(session, actor, member.id, password)
-    member.email_verified_at = member.email_verified_at or now()
+    service.mark_verified(session, actor, member)
     sessions.revoke_all(session, member.id)
     return member
 
@@ -102,7 +124,7 @@ def needs_password(session: Session, token: str) -> bool:
 
 
 def _mail_a_way_in(session: Session, actor: Actor, member: Member) -> None:
-    if member.status != "active" or member.user_id is None:
+    if member.status != "active" or member.user_id is None or member.email is None:
         return
     first = session.get(Credential, member.id) is None
     event = VerificationRequested if first else PasswordResetRequested

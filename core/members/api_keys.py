@@ -30,7 +30,10 @@ MARK = "gh_"
 SCOPE = re.compile(r"[a-z0-9_*]+:[a-z0-9_*]+:[a-z0-9_*]+|[a-z0-9_]+:(read|write)")
 MOST_SCOPES = 100
 _WHO = text(
-    "SELECT k.id, k.name, k.scopes, k.last_used_at, m.id AS member_id, m.display_name, m.user_id, m.locale "
+    "SELECT k.id, k.name, k.scopes, k.last_used_at, m.id AS member_id, m.display_name, m.user_id, m.locale, "
+    f"{access.GRANTED} AS granted, "
+    "EXISTS (SELECT FROM ab_user_role ur JOIN ab_role r ON r.id = ur.role_id "
+    "WHERE ur.user_id = m.user_id AND r.name = 'Admin') AS is_admin "
     "FROM core_api_key k JOIN core_member m ON m.id = k.member_id WHERE k.secret_hash = :hash "
     "AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :at) AND m.status = 'active'"
 )
@@ -48,8 +51,10 @@ def create(
     """Make a key of the actor; returns its row and the key itself, which is shown nowhere else. Audited.
 
     ``scopes`` are permissions (``wallet:account:list``), with ``*`` for any part, or bundles (``wallet:read``); each
-    must mean something the actor may do. Raises Invalid, and Unauthenticated for who holds no session.
+    must mean something the actor may do. Raises Invalid, WhileImpersonating, and Unauthenticated for who holds no
+    session.
     """
+    actor.require_own()
     if actor.member_id is None or actor.session_id is None:
         raise Unauthenticated()
     name, wanted, problems = name.strip(), sorted({scope.strip() for scope in scopes} - {""}), {}
@@ -91,13 +96,13 @@ def actor_of(session: Session, key: str, **about: Any) -> Actor:
     last, at = found["last_used_at"], now()
     if last is None or (at - last).total_seconds() > 60:
         session.execute(_USED, {"id": found["id"], "at": at})
-    granted = access.permissions_of(session, found["user_id"]) if found["user_id"] else frozenset()
     return Actor(
         kind="service",
         name=f"{found['display_name']} ({found['name']})",
         member_id=found["member_id"],
-        permissions=access.within(granted, found["scopes"]),
+        permissions=access.within(access.granted(found["granted"]), found["scopes"]),
         locale=found["locale"],
+        is_admin=found["is_admin"],
         **about,
     )
 
@@ -111,7 +116,8 @@ def listed(session: Session) -> list[tuple[ApiKey, str]]:
 
 
 def revoke(session: Session, actor: Actor, key_id: UUID) -> None:
-    """End a key at once. Audited. Raises NotFound."""
+    """End a key at once. Audited. Raises NotFound, WhileImpersonating."""
+    actor.require_own()
     statement = update(ApiKey).where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None)).values(revoked_at=now())
     if session.scalar(statement.returning(ApiKey.id)) is None:
         raise NotFound()

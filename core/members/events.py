@@ -15,15 +15,107 @@ class MemberRegistered(Event):
     member_id: UUID
 
 
+class EmailVerified(Event):
+    """A member proved an e-mail address. Not published again when it is proved once more."""
+
+    event_name = "core.member.email_verified"
+    member_id: UUID
+
+
+class MemberSuspended(Event):
+    """An admin suspended a member: sessions and API keys have ended. Not published for one suspended already."""
+
+    event_name = "core.member.suspended"
+    member_id: UUID
+
+
+class MemberReactivated(Event):
+    """An admin let a suspended or closed member back in. Not published for one that is active already."""
+
+    event_name = "core.member.reactivated"
+    member_id: UUID
+
+
+class MemberClosed(Event):
+    """A member's account was closed: sessions and API keys have ended. Not published for one closed already."""
+
+    event_name = "core.member.closed"
+    member_id: UUID
+
+
+class MemberErased(Event):
+    """A member was erased: what is personal is gone, the key is destroyed, the account is closed for good.
+
+    Published once for each member, in the transaction that erased. Not published when an erasure is asked for or
+    withdrawn. React to it where data lies outside of the database.
+    """
+
+    event_name = "core.member.erased"
+    member_id: UUID
+
+
+class ExportReady(Event):
+    """A copy of a member's data can be fetched. ``asked_by_id`` is the member or the admin who asked for it.
+
+    Not published when the making failed.
+    """
+
+    event_name = "core.member.export_ready"
+    export_id: UUID
+    member_id: UUID
+    asked_by_id: UUID | None
+
+
+class ImpersonationStarted(Event):
+    """An admin began to act as another member; the actor of the event is the admin. Not published when refused."""
+
+    event_name = "core.impersonation.started"
+    impersonation_id: UUID
+    member_id: UUID
+
+
+class ImpersonationEnded(Event):
+    """Acting as another member ended: an admin ended it, or its time ran out, which is told within five minutes.
+
+    Not published when one of the two was suspended, closed or erased meanwhile.
+    """
+
+    event_name = "core.impersonation.ended"
+    impersonation_id: UUID
+    member_id: UUID
+
+
+class CredentialChanged(Event):
+    """What opens an account changed: the password, a wallet, or two-factor sign-in, which was turned off or reset.
+
+    Not published for a first password, for the wallet that somebody registers with, nor when two-factor sign-in is
+    turned on.
+    """
+
+    event_name = "core.member.credential_changed"
+    member_id: UUID
+    change: Literal["password_changed", "wallet_linked", "wallet_unlinked", "two_factor_disabled", "two_factor_reset"]
+
+
+class ProfileCompleted(Event):
+    """A member's profile held all required fields for the first time. Published once for ever for each member.
+
+    Not published when the settings ask for less or more later, until the member saves the profile again.
+    """
+
+    event_name = "core.profile.completed"
+    member_id: UUID
+
+
 class SignInFailed(Event):
-    """Somebody gave a wrong password or code. ``member_id`` is empty where no account has the address given.
+    """Somebody gave a wrong password, code or wallet signature. ``member_id`` is empty where it is of no account.
 
     Not published for attempts that were refused unseen because there had been too many.
     """
 
     event_name = "core.member.sign_in_failed"
     member_id: UUID | None
-    factor: Literal["password", "code"]
+    factor: Literal["password", "code", "wallet"]
 
 
 class VerificationRequested(Event):
@@ -45,3 +137,14 @@ class PasswordResetRequested(Event):
 
     event_name = "core.member.password_reset_requested"
     member_id: UUID
+
+
+class OneTimeCodeRequested(Event):
+    """A member is to be mailed a one-time code; ``one_time_code`` makes it from ``code_id`` when the mail is sent.
+
+    Not published for members that are suspended, nor for addresses that nobody has.
+    """
+
+    event_name = "core.member.code_requested"
+    member_id: UUID
+    code_id: UUID

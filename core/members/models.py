@@ -19,8 +19,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
+from core.addresses import EvmAddress
 from core.crypto.sealed import Sealed
-from core.db.base import CreatedAt, Id, Instant, Model
+from core.db.base import CreatedAt, Id, Instant, Json, Model
 
 STATUSES = ("active", "suspended", "closed")
 TIERS = ("free", "pro", "enterprise")
@@ -42,14 +43,19 @@ class Member(Model):
 
     id: Mapped[Id]
     user_id: Mapped[int | None] = mapped_column(ForeignKey("ab_user.id"), unique=True)
-    display_name: Mapped[str] = mapped_column(String(120))
+    display_name: Mapped[str] = mapped_column(String(120), info={"pii": True})
     email: Mapped[str | None] = mapped_column(String(254), info={"pii": True})
     email_verified_at: Mapped[Instant | None]
     status: Mapped[str] = mapped_column(String(12), server_default="active", default="active")
-    tier: Mapped[str] = mapped_column(String(40), server_default="free", default="free")
+    tier: Mapped[str] = mapped_column(
+        String(40), server_default="free", default="free", info={"pii": False, "choices": TIERS}
+    )  # written by service.set_tier alone, which keeps the history
     locale: Mapped[str] = mapped_column(String(12), server_default="", default="")  # empty: as the browser asks
     time_zone: Mapped[str] = mapped_column(String(64), server_default="UTC", default="UTC")
-    source: Mapped[str] = mapped_column(String(20), server_default="registration", default="registration")
+    preferred_chain: Mapped[int] = mapped_column(BigInteger, server_default="146", default=146)  # EIP-155 chain id
+    source: Mapped[str] = mapped_column(
+        String(20), server_default="registration", default="registration", info={"pii": False}
+    )
     joined_at: Mapped[CreatedAt]
     last_login_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), info={"audit": False})
 
@@ -64,7 +70,38 @@ class TierChange(Model):
 
     member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id"), primary_key=True)
     since: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
-    tier: Mapped[str] = mapped_column(String(40))
+    tier: Mapped[str] = mapped_column(String(40), info={"pii": False})
+
+
+class StatusChange(Model):
+    """That a member was suspended, let back in or closed: by whom, when, and why."""
+
+    __tablename__ = "core_member_status"
+    __table_args__ = (
+        CheckConstraint(f"status IN {STATUSES}", name="status"),
+        Index("ix_core_member_status_member_id_at", "member_id", "at"),
+    )
+
+    id: Mapped[Id]
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"))
+    status: Mapped[str] = mapped_column(String(12))
+    reason: Mapped[str] = mapped_column(String(500), info={"pii": True})
+    by_member_id: Mapped[UUID | None] = mapped_column(ForeignKey("core_member.id", ondelete="SET NULL"))
+    at: Mapped[CreatedAt]
+
+
+class Profile(Model):
+    """What a member tells about themselves. ``completed_at`` is when it first held all that the settings ask for."""
+
+    __tablename__ = "core_profile"
+
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), primary_key=True)
+    bio: Mapped[str] = mapped_column(String(2000), server_default="", default="", info={"pii": True})
+    location: Mapped[str] = mapped_column(String(120), server_default="", default="", info={"pii": True})
+    website: Mapped[str] = mapped_column(String(300), server_default="", default="", info={"pii": True})
+    avatar_id: Mapped[UUID | None] = mapped_column(ForeignKey("core_file.id", ondelete="SET NULL"))
+    more: Mapped[Json] = mapped_column(server_default=text("'{}'"), default=dict, info={"pii": True})
+    completed_at: Mapped[Instant | None]
 
 
 class Identity(Model):
@@ -74,7 +111,7 @@ class Identity(Model):
     __table_args__ = (UniqueConstraint("kind", "subject"),)
 
     id: Mapped[Id]
-    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id"), index=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), index=True)
     kind: Mapped[str] = mapped_column(String(20))
     subject: Mapped[str] = mapped_column(String(160))
     created_at: Mapped[CreatedAt]
@@ -105,6 +142,31 @@ class MemberSession(Model):
     expires_at: Mapped[Instant]
     revoked_at: Mapped[Instant | None]
     stepped_up_at: Mapped[Instant | None]
+
+
+class Impersonation(Model):
+    """An admin's session that acts as another member, until it ends or its time is over. One at a time a session."""
+
+    __tablename__ = "core_impersonation"
+    __table_args__ = (
+        Index(
+            "uq_core_impersonation_session_id",
+            "session_id",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+        ),
+        Index("ix_core_impersonation_started_at", "started_at"),
+    )
+
+    id: Mapped[Id]
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("core_session.id", ondelete="CASCADE"))
+    by_member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), index=True)
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), index=True)
+    reason: Mapped[str] = mapped_column(String(500), info={"pii": True})
+    may_write: Mapped[bool]
+    started_at: Mapped[CreatedAt]
+    expires_at: Mapped[Instant]
+    ended_at: Mapped[Instant | None]
 
 
 class RefreshToken(Model):
@@ -180,3 +242,51 @@ class SigningKey(Model):
     private_key: Mapped[str] = mapped_column(Sealed("core.signing_key"))
     created_at: Mapped[CreatedAt]
     retired_at: Mapped[Instant | None]
+
+
+class Wallet(Model):
+    """A wallet a member has proved to hold. ``address`` has its checksum; one of a member's wallets is the primary."""
+
+    __tablename__ = "core_wallet"
+    __table_args__ = (
+        Index("uq_core_wallet_primary", "member_id", unique=True, postgresql_where=text("is_primary")),
+        UniqueConstraint("address"),
+    )
+
+    id: Mapped[Id]
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), index=True)
+    address: Mapped[EvmAddress] = mapped_column(info={"pii": True})
+    label: Mapped[str] = mapped_column(String(60), server_default="", default="", info={"pii": True})
+    is_primary: Mapped[bool]
+    linked_at: Mapped[CreatedAt]
+    last_used_at: Mapped[Instant | None]
+
+
+class SpentNonce(Model):
+    """A number a wallet has signed, kept until it would have expired, so that it is good once."""
+
+    __tablename__ = "core_spent_nonce"
+    __table_args__ = (Index("ix_core_spent_nonce_expires_at", "expires_at"),)
+
+    nonce_hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    expires_at: Mapped[Instant]
+
+
+class OneTimeCode(Model):
+    """A code that was asked for by mail. The code itself follows from the id and the secret key, and is kept nowhere.
+
+    ``account`` is a keyed hash of what was typed: who asks for the code of an address that nobody has gets a row as
+    well, without a member, so that nothing tells the two apart.
+    """
+
+    __tablename__ = "core_one_time_code"
+    __table_args__ = (Index("ix_core_one_time_code_expires_at", "expires_at"),)
+
+    id: Mapped[Id]
+    member_id: Mapped[UUID | None] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), index=True)
+    purpose: Mapped[str] = mapped_column(String(20))
+    account: Mapped[bytes] = mapped_column(LargeBinary(32))
+    tries: Mapped[int] = mapped_column(server_default="0", default=0)
+    created_at: Mapped[CreatedAt]
+    expires_at: Mapped[Instant]
+    used_at: Mapped[Instant | None]

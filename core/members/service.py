@@ -5,11 +5,11 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from sqlalchemy import column, func, insert, select, table, tuple_, update
+from sqlalchemy import column, func, insert, literal_column, select, table, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -18,13 +18,13 @@ from core.actor import Actor
 from core.audit.trail import record
 from core.clock import now
 from core.db import locks
-from core.errors import Conflict, Forbidden, Invalid, Unauthenticated
+from core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from core.events.publish import publish
 from core.i18n import _
 from core.ids import new_id
 from core.members import passwords, sessions, signed, throttle, two_factor
-from core.members.events import MemberRegistered, SignInFailed
-from core.members.models import Credential, Identity, Member, TierChange
+from core.members.events import CredentialChanged, EmailVerified, MemberRegistered, SignInFailed
+from core.members.models import TIERS, Credential, Identity, Member, TierChange
 
 user_table = table("ab_user", *(column(c) for c in ("id", "first_name", "last_name", "username", "email", "active")))
 
@@ -59,20 +59,23 @@ def register(
     session: Session,
     actor: Actor,
     *,
-    email: str,
+    email: str | None,
     password: str | None,
     display_name: str,
     roles: Iterable[str] = ("User",),
 ) -> Member:
-    """Create a member with an account; one without a password cannot sign in yet. Raises Invalid, EmailTaken."""
-    problems = passwords.problems(password, email.strip(), display_name) if password is not None else {}
+    """Create a member with an account; one without a password cannot sign in yet. Raises Invalid, EmailTaken.
+
+    A member without ``email`` can be mailed nothing, and comes in by another way or not at all.
+    """
+    problems = passwords.problems(password, (email or "").strip(), display_name) if password is not None else {}
     email, display_name = check_profile(email, display_name, problems)
-    locks.advisory(session, f"core.members.email:{email.lower()}")
-    if session.scalar(select(Member.id).where(func.lower(Member.email) == email.lower())):
-        raise EmailTaken()
+    if email is not None:
+        locks.advisory(session, f"core.members.email:{email.lower()}")
+        if session.scalar(select(Member.id).where(func.lower(Member.email) == email.lower())):
+            raise EmailTaken()
     member = Member(id=new_id(), display_name=display_name, email=email, source="registration")
-    user = {"first_name": "", "last_name": "", "username": str(member.id), "email": str(member.id), "active": True}
-    member.user_id = session.scalar(insert(user_table).values(user).returning(user_table.c.id))
+    member.user_id = _new_user(session, member.id)
     session.add(member)
     session.flush()
     if password is not None:
@@ -82,11 +85,38 @@ def register(
     return member
 
 
-def check_profile(email: str, display_name: str, problems: Mapping[str, list[str]] | None = None) -> tuple[str, str]:
-    """E-mail and name as they are kept. Raises Invalid, with ``problems`` found before."""
+def open_account(session: Session, actor: Actor, member_id: UUID, *, roles: Iterable[str] = ("User",)) -> None:
+    """Give a member of an import an account with these roles; without a password nobody signs in to it yet.
+
+    Nothing happens where there is one. Raises NotFound, WhileImpersonating. Audited.
+    """
+    actor.require_own()
+    if not locks.members(session, [member_id]):
+        raise NotFound()
+    member = session.get_one(Member, member_id, populate_existing=True)
+    if member.user_id is not None:
+        return
+    given = tuple(roles)
+    member.user_id = _new_user(session, member_id)
+    session.flush()
+    access.assign(session, member.user_id, given)
+    about = {"roles": [[], list(given)]}
+    record(session, actor, "core.member.created", subject_type="core.member", subject_id=member_id, changes=about)
+
+
+def _new_user(session: Session, member_id: UUID) -> int:
+    """The row that the role tables refer to."""
+    user = {"first_name": "", "last_name": "", "username": str(member_id), "email": str(member_id), "active": True}
+    return int(session.execute(insert(user_table).values(user).returning(user_table.c.id)).scalar_one())
+
+
+def check_profile(
+    email: str | None, display_name: str, problems: Mapping[str, list[str]] | None = None
+) -> tuple[str | None, str]:
+    """E-mail, if any, and name as they are kept. Raises Invalid, with ``problems`` found before."""
     found = dict(problems or {})
-    email = email.strip()
-    if not _plausible(email):
+    email = None if email is None else email.strip()
+    if email is not None and not _plausible(email):
         found["email"] = [_("This is not an e-mail address.")]
     display_name = unicodedata.normalize("NFC", display_name).strip()
     if not 1 <= len(display_name) <= 120 or not display_name.isprintable():
@@ -96,14 +126,26 @@ def check_profile(email: str, display_name: str, problems: Mapping[str, list[str
     return email, display_name
 
 
+def mark_verified(session: Session, actor: Actor, member: Member) -> None:
+    """The member has proved their e-mail address. Audited and published the first time."""
+    if member.email_verified_at is None:
+        member.email_verified_at = now()
+        record(session, actor, "core.member.email_verified", subject_type="core.member", subject_id=member.id)
+        publish(session, actor, EmailVerified(member_id=member.id))
+
+
 def set_password(session: Session, actor: Actor, member_id: UUID, password: str) -> None:
-    """Give a member a new password. Raises Invalid; audited without the password."""
+    """Give a member a new password. Raises Invalid, WhileImpersonating; audited without the password."""
+    actor.require_own()
     member = session.get(Member, member_id)
     known = (member.email or "", member.display_name) if member else ()
     if problems := passwords.problems(password, *known):
         raise Invalid(problems)
     row = {"member_id": member_id, "password_hash": passwords.hasher.hash(password), "changed_at": now()}
-    session.execute(upsert(Credential).values(row).on_conflict_do_update(index_elements=["member_id"], set_=row))
+    write = upsert(Credential).values(row).on_conflict_do_update(index_elements=["member_id"], set_=row)
+    changed = session.scalar(write.returning(literal_column("xmax <> 0")))  # false for a row that was not there
+    if changed:
+        publish(session, actor, CredentialChanged(member_id=member_id, change="password_changed"))
     record(session, actor, "core.member.password_changed", subject_type="core.member", subject_id=member_id)
 
 
@@ -135,6 +177,7 @@ def step_up(session: Session, actor: Actor, *, password: str, code: str = "", de
 
     Raises what ``authenticate`` and ``two_factor.check`` raise, and Unauthenticated for who holds no session.
     """
+    actor.require_own()
     member = session.get(Member, actor.member_id)
     if member is None or actor.session_id is None:
         raise Unauthenticated()
@@ -162,12 +205,25 @@ def _link(session: Session, purpose: signed.Purpose, member_id: UUID) -> str:
 
 
 def set_tier(session: Session, member_id: UUID, tier: str, since: datetime | None = None) -> None:
-    """Put a member on a tier from ``since`` (now) on; what happened before keeps the tier of its time."""
+    """Put a member on a tier from ``since`` (now) on; what happened before keeps the tier of its time.
+
+    Every door goes through here. A tier that was held without a history counts as held ever since. Audited as a change
+    of the member. Raises Invalid for a tier that there is not, NotFound.
+    """
+    if tier not in TIERS:
+        raise Invalid({"tier": [_("There is no such tier.")]})
+    if not locks.members(session, [member_id]):
+        raise NotFound()
+    member = session.get_one(Member, member_id, populate_existing=True)
+    kept = select(TierChange.tier).where(TierChange.member_id == member_id).order_by(TierChange.since.desc()).limit(1)
+    if member.tier != TIERS[0] and session.scalar(kept) is None:
+        ever = {"member_id": member_id, "since": datetime.fromtimestamp(0, UTC), "tier": member.tier}
+        session.execute(insert(TierChange).values(ever))
     row = {"member_id": member_id, "since": since or now(), "tier": tier}
     keys = ["member_id", "since"]
     session.execute(upsert(TierChange).values(row).on_conflict_do_update(index_elements=keys, set_={"tier": tier}))
-    newest = select(TierChange.tier).where(TierChange.member_id == member_id).order_by(TierChange.since.desc()).limit(1)
-    session.execute(update(Member).where(Member.id == member_id).values(tier=newest.scalar_subquery()))
+    member.tier = session.scalars(kept).one()
+    session.flush()
 
 
 def by_identity(session: Session, kind: str, known: Mapping[str, KnownAs]) -> dict[str, UUID]:
@@ -199,6 +255,22 @@ def by_identity(session: Session, kind: str, known: Mapping[str, KnownAs]) -> di
         session.execute(insert(Member), people)
         session.execute(insert(Identity), names)
     return found
+
+
+def give_identity(session: Session, *, kind: str, subject: str, member_id: UUID) -> UUID | None:
+    """Let an outside name be a member's from now on; returns whose it was, None when it was nobody's.
+
+    Who calls it has made sure that it is theirs, and moves what hangs on the former member.
+    """
+    locks.advisory(session, f"core.members.identity:{kind}")
+    before = _identities(session, kind, [subject]).get(subject)
+    if before is None:
+        row = {"id": new_id(), "member_id": member_id, "kind": kind, "subject": subject, "created_at": now()}
+        session.execute(insert(Identity).values(row))
+    elif before != member_id:
+        mine = (Identity.kind == kind, Identity.subject == subject)
+        session.execute(update(Identity).where(*mine).values(member_id=member_id))
+    return before
 
 
 def _identities(session: Session, kind: str, subjects: Iterable[str]) -> dict[str, UUID]:

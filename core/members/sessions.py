@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -23,14 +24,25 @@ COOKIE_LIFETIME = timedelta(days=14)
 
 _WHO = """
     SELECT s.id AS session_id, m.id AS member_id, m.display_name, m.user_id, m.email, m.locale, s.stepped_up_at,
+        i.id AS impersonation, i.member_id AS other_id, i.may_write,
         EXISTS (SELECT FROM core_two_factor t WHERE t.member_id = m.id AND t.enabled_at IS NOT NULL) AS two_factor,
         ARRAY(SELECT r.name FROM ab_user_role ur JOIN ab_role r ON r.id = ur.role_id
-              WHERE ur.user_id = m.user_id ORDER BY r.name) AS roles
+              WHERE ur.user_id = m.user_id ORDER BY r.name) AS roles,
+        {granted} AS granted
     FROM core_session s JOIN core_member m ON m.id = s.member_id
+    LEFT JOIN core_impersonation i ON i.session_id = s.id AND i.ended_at IS NULL AND i.expires_at > :at
     WHERE {which} AND s.revoked_at IS NULL AND s.expires_at > :at AND m.status = 'active'
 """
-_BY_TOKEN = text(_WHO.format(which="s.token_hash = :token"))
-_BY_ID = text(_WHO.format(which="s.id = :id"))
+_OTHER = text(f"""
+    SELECT m.id AS member_id, m.display_name, m.user_id, m.locale,
+        ARRAY(SELECT r.name FROM ab_user_role ur JOIN ab_role r ON r.id = ur.role_id
+              WHERE ur.user_id = m.user_id ORDER BY r.name) AS roles,
+        {access.GRANTED} AS granted
+    FROM core_member m WHERE m.id = :id AND m.status = 'active' AND m.user_id IS NOT NULL
+""")
+IMPERSONATE, IMPERSONATE_WRITING = "core:member:impersonate", "core:member:impersonate_write"
+_BY_TOKEN = text(_WHO.format(which="s.token_hash = :token", granted=access.GRANTED))
+_BY_ID = text(_WHO.format(which="s.id = :id", granted=access.GRANTED))
 
 
 def token_hash(token: str) -> bytes:
@@ -65,7 +77,7 @@ def start(
 
 
 def actor_of(session: Session, *, token: str | None = None, session_id: UUID | None = None, **about: Any) -> Actor:
-    """Who holds this session, with all permissions. Raises Unauthenticated when it has ended.
+    """Who holds this session, with all permissions, or whom they act as. Raises Unauthenticated when it has ended.
 
     ``about`` is what is known of the request: ``ip``, ``request_id``.
     """
@@ -75,19 +87,51 @@ def actor_of(session: Session, *, token: str | None = None, session_id: UUID | N
         found = session.execute(_BY_ID, {"id": session_id, "at": now()}).mappings().first()
     if found is None:
         raise Unauthenticated()
-    granted = access.permissions_of(session, found["user_id"]) if found["user_id"] else frozenset()
     roles = tuple(found["roles"])
-    return Actor(
+    holder = Actor(
         kind="service" if "Service" in roles else "member",
         name=found["display_name"],
         member_id=found["member_id"],
-        permissions=granted,
+        permissions=access.granted(found["granted"]),
         roles=roles,
         session_id=found["session_id"],
         locale=found["locale"],
         stepped_up_at=found["stepped_up_at"],
         two_factor=found["two_factor"],
+        is_admin="Admin" in roles,
         **about,
+    )
+    if found["impersonation"] is None:
+        return holder
+    return acting_as(session, holder, found["other_id"], found["impersonation"], may_write=found["may_write"]) or holder
+
+
+def acting_as(
+    session: Session, holder: Actor, member_id: UUID, impersonation: UUID | None, *, may_write: bool
+) -> Actor | None:
+    """``holder`` as another member, or None where that may not be, or no longer.
+
+    It takes an active member with an account and the holder's permission, and none but an admin sees what goes beyond
+    both the holder's own permissions and those of the role User. The language stays the holder's.
+    """
+    found = session.execute(_OTHER, {"id": member_id}).mappings().first()
+    wanted = IMPERSONATE_WRITING if may_write else IMPERSONATE
+    if found is None or member_id == holder.member_id or not holder.can(wanted):
+        return None
+    granted, roles = access.granted(found["granted"]), tuple(found["roles"])
+    if not holder.is_admin and ("Admin" in roles or granted - holder.permissions - access.grants(session)["User"]):
+        return None
+    return replace(
+        holder,
+        kind="service" if "Service" in roles else "member",
+        name=found["display_name"],
+        member_id=found["member_id"],
+        permissions=granted,
+        roles=roles,
+        stepped_up_at=None,
+        impersonator=holder.member_id,
+        impersonation=impersonation,
+        read_only=not may_write,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, Literal, NoReturn
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, or_, select, update
@@ -20,7 +20,7 @@ from core.errors import Conflict, Forbidden, NotFound
 from core.events.publish import publish
 from core.i18n import _
 from core.members import sessions, throttle, totp
-from core.members.events import SignInFailed
+from core.members.events import CredentialChanged, SignInFailed
 from core.members.models import Member, RecoveryCode, TwoFactor
 
 RECOVERY_CODES = 10
@@ -80,8 +80,10 @@ def begin(session: Session, member_id: UUID) -> SetUp:
 def enable(session: Session, actor: Actor, member_id: UUID, code: str) -> list[str]:
     """End the set-up with the first code; returns the recovery codes, which are kept nowhere. Audited.
 
-    Every other session of the member ends. Raises CodeRefused, TooManyAttempts, AlreadyOn, NotSetUp.
+    Every other session of the member ends. Raises CodeRefused, TooManyAttempts, AlreadyOn, NotSetUp,
+    WhileImpersonating.
     """
+    actor.require_own()
     locks.members(session, [member_id])
     row = session.get(TwoFactor, member_id)
     if row is None:
@@ -108,7 +110,8 @@ def check(session: Session, actor: Actor, member_id: UUID, code: str) -> None:
 
 
 def renew_recovery_codes(session: Session, actor: Actor, member_id: UUID) -> list[str]:
-    """New recovery codes, kept nowhere; the old ones are void. Audited. Raises NotSetUp."""
+    """New recovery codes, kept nowhere; the old ones are void. Audited. Raises NotSetUp, WhileImpersonating."""
+    actor.require_own()
     locks.members(session, [member_id])
     if not is_on(session, member_id):
         raise NotSetUp()
@@ -119,16 +122,20 @@ def renew_recovery_codes(session: Session, actor: Actor, member_id: UUID) -> lis
 def disable(session: Session, actor: Actor, member_id: UUID, reason: str | None = None) -> None:
     """Go back to the password alone: the member's own wish after a step-up, or an admin's reset. Audited.
 
-    Raises NotSetUp, and NotFound for a member that is not.
+    Raises NotSetUp, WhileImpersonating, and NotFound for a member that is not.
     """
+    actor.require_own()
     if not locks.members(session, [member_id]):
         raise NotFound()
     if not is_on(session, member_id):
         raise NotSetUp()
     session.execute(delete(RecoveryCode).where(RecoveryCode.member_id == member_id))
     session.execute(delete(TwoFactor).where(TwoFactor.member_id == member_id))
-    act = "core.member.two_factor_" + ("disabled" if actor.member_id == member_id else "reset")
-    record(session, actor, act, subject_type="core.member", subject_id=member_id, reason=reason)
+    change: Literal["two_factor_disabled", "two_factor_reset"]
+    change = "two_factor_disabled" if actor.member_id == member_id else "two_factor_reset"
+    about: dict[str, Any] = {"subject_type": "core.member", "subject_id": member_id}
+    record(session, actor, f"core.member.{change}", reason=reason, **about)
+    publish(session, actor, CredentialChanged(member_id=member_id, change=change))
 
 
 def _takes_totp(session: Session, member_id: UUID, code: str) -> bool:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, g, request
+from flask import Response, request
+from marshmallow import validate
 from sqlalchemy.orm import Session
 
-from core import access
 from core.actor import Actor
-from core.errors import Unauthenticated
+from core.errors import Invalid, Unauthenticated
 from core.gateway.request import without_two_factor
-from core.members import service, sessions, signed, tokens, two_factor
+from core.i18n import _
+from core.members import codes, service, sessions, signed, tokens, two_factor, wallets
 from core.members.models import Member
 from core.rest import fields
 from core.rest.blueprint import RestBlueprint
@@ -44,20 +45,19 @@ class SecondFactorBody(Schema):
 
 
 class StepUpBody(Schema):
-    password = fields.String(required=True, load_only=True)
+    password = fields.String(load_only=True)
+    message = fields.String(
+        validate=validate.Length(max=4000),
+        metadata={"description": "Instead of the password: of /me/wallets/challenge, signed by a linked wallet."},
+    )
+    signature = fields.String(load_only=True, validate=validate.Length(max=20_000))
+    code_id = fields.UUID(metadata={"description": "Instead of the password: of /me/code, with the code of the mail."})
+    mailed_code = fields.String(load_only=True, validate=validate.Length(max=40))
     code = fields.String(load_default="", load_only=True, metadata={"description": "With two-factor sign-in."})
 
 
 class RefreshBody(Schema):
     refresh_token = fields.String(required=True)
-
-
-class MeSchema(Schema):
-    id = fields.UUID()
-    display_name = fields.String()
-    email = fields.String(allow_none=True)
-    roles = fields.List(fields.String())
-    permissions = fields.List(fields.String(), metadata={"description": "Two-part bundles, as in tokens."})
 
 
 @rest.post("/auth/login", public=True)
@@ -73,7 +73,11 @@ def login(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any
 
 def sign_in(session: Session, actor: Actor, *, email: str, password: str) -> dict[str, Any]:
     """The first step of a sign-in: a token pair, or the challenge of the second step."""
-    member = service.authenticate(session, actor, email=email, password=password)
+    return first_step(session, actor, service.authenticate(session, actor, email=email, password=password))
+
+
+def first_step(session: Session, actor: Actor, member: Member) -> dict[str, Any]:
+    """A token pair for a member who has just proved who they are, or the challenge of the second step."""
     if two_factor.is_on(session, member.id):
         return {"challenge_token": signed.make(session, "second-factor", member.id)}
     return _signed_in(session, actor, member)
@@ -95,7 +99,14 @@ def second_factor(session: Session, actor: Actor, body: dict[str, Any]) -> dict[
 @rest.response(204)
 def step_up(session: Session, actor: Actor, body: dict[str, Any]) -> Response:
     """Prove again who you are, for what asks for it in the next ten minutes."""
-    service.step_up(session, actor, password=body["password"], code=body["code"])
+    if "password" in body:
+        service.step_up(session, actor, password=body["password"], code=body["code"])
+    elif "message" in body and "signature" in body:
+        wallets.step_up(session, actor, message=body["message"], signature=body["signature"], code=body["code"])
+    elif "code_id" in body and "mailed_code" in body:
+        codes.step_up(session, actor, code_id=body["code_id"], mailed_code=body["mailed_code"], code=body["code"])
+    else:
+        raise Invalid({"password": [_("Give the password, a mailed code, or a message that a linked wallet signed.")]})
     return Response(status=204)
 
 
@@ -123,22 +134,6 @@ def logout(session: Session, actor: Actor) -> Response:
     if actor.session_id:
         sessions.revoke(session, actor.session_id)
     return Response(status=204)
-
-
-@rest.get("/me", signed_in=True)
-@without_two_factor
-@rest.response(200, MeSchema)
-def me(session: Session, actor: Actor) -> dict[str, Any]:
-    """Who is signed in."""
-    member = session.get(Member, actor.member_id)
-    assert member is not None
-    return {
-        "id": member.id,
-        "display_name": member.display_name,
-        "email": member.email,
-        "roles": list(g.actor.roles),
-        "permissions": access.bundles(actor.permissions),
-    }
 
 
 def _signed_in(session: Session, actor: Actor, member: Member) -> dict[str, Any]:

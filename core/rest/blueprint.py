@@ -20,6 +20,7 @@ import flask_smorest
 import marshmallow as ma
 from flask import Response, g, jsonify, request
 from flask_smorest.utils import resolve_schema_instance
+from sqlalchemy.orm import Session
 
 from core.gateway.limits import DECLARED
 from core.gateway.request import actor as current_actor
@@ -59,7 +60,8 @@ class RestBlueprint(flask_smorest.Blueprint):
     what its schema dumps, a ``Page``, or None. Each route names who may use it: ``permission``, ``signed_in`` or
     ``public``. ``idempotent`` makes a POST take an Idempotency-Key. ``limit`` names the class
     the route is counted in, such as ``payment``, instead of the caller's general one. ``body_limit`` is the most bytes
-    its body may have, where one megabyte (ten with files) is not what it needs.
+    its body may have, or a function of the session that says it, where one megabyte (ten with files) is not what it
+    needs.
     """
 
     ARGUMENTS_PARSER = BodyParser()
@@ -106,7 +108,7 @@ class RestBlueprint(flask_smorest.Blueprint):
         public: bool = False,
         idempotent: bool = False,
         limit: str | None = None,
-        body_limit: int | None = None,
+        body_limit: int | Callable[[Session], int] | None = None,
         step_up: bool = False,
     ) -> Callable[[View], View]:
         if sum((permission is not None, signed_in, public)) != 1:

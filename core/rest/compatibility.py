@@ -12,28 +12,26 @@ from sqlalchemy.orm import Session
 
 from core import access
 from core.actor import Actor
+from core.addresses import EVM
 from core.errors import Invalid
 from core.gateway.request import without_two_factor
 from core.i18n import _
+from core.members import ethereum, wallets
 from core.members.models import Member
 from core.rest import auth, fields
 from core.rest.blueprint import RestBlueprint
 from core.rest.schema import Schema
 
 rest = RestBlueprint("core", "Paths and bodies that existing clients know.", part="compatibility", prefix="/api")
+PASSWORD, WALLET = ("email", "password"), ("walletAddress", "signature", "message")
 ROLES = ("Admin", "Moderator", "User", "Service")
-
-
-class WalletSignInUnavailable(Invalid):
-    code = "WALLET_SIGN_IN_UNAVAILABLE"
-    sentence = _("Signing in by wallet is not available here. Sign in with e-mail and password.")
 
 
 class LoginRequest(Schema):
     email = fields.String(metadata={"example": "ada@example.org"})
     password = fields.String(load_only=True)
-    walletAddress = fields.String(validate=validate.Length(max=100))
-    signature = fields.String(load_only=True, validate=validate.Length(max=2000))
+    walletAddress = fields.String(validate=validate.Length(max=100), metadata={"example": EVM.example})
+    signature = fields.String(load_only=True, validate=validate.Length(max=20_000))
     message = fields.String(validate=validate.Length(max=4000))
 
 
@@ -65,15 +63,25 @@ class UserAnswer(Schema):
 @rest.arguments(LoginRequest)
 @rest.response(200, LoginAnswer, plain=True)
 def login_compatibly(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
-    """Sign in; alias of /api/v1/core/auth/login."""
-    if "email" in body or "password" in body:
-        if missing := [name for name in ("email", "password") if name not in body]:
-            raise Invalid({name: [_("Missing data for required field.")] for name in missing})
-    elif body:
-        raise WalletSignInUnavailable()
+    """Sign in; alias of /api/v1/core/auth/login, or of /api/v1/core/auth/wallet/login with a wallet.
+
+    The message to sign is given by /api/v1/core/auth/wallet/challenge.
+    """
+    wanted = WALLET if body.keys() & set(WALLET) else PASSWORD
+    if missing := [name for name in wanted if name not in body]:
+        raise Invalid({name: [_("Missing data for required field.")] for name in missing})
+    if mixed := [name for name in body if name not in wanted]:
+        raise Invalid(
+            {name: [_("Sign in with e-mail and password or with a wallet, not with both.")] for name in mixed}
+        )
+    if wanted is PASSWORD:
+        given = auth.sign_in(session, actor, email=body["email"], password=body["password"])
     else:
-        raise Invalid({"email": [_("Give e-mail and password.")]})
-    given = auth.sign_in(session, actor, email=body["email"], password=body["password"])
+        address = EVM.check(body["walletAddress"], "walletAddress")
+        if ethereum.parse(body["message"]).address != address:
+            raise ethereum.refused(_("It names another wallet."))
+        member = wallets.sign_in(session, actor, message=body["message"], signature=body["signature"])
+        given = auth.first_step(session, actor, member)
     if "challenge_token" in given:
         return {"challengeToken": given["challenge_token"], "authenticated": False}
     return {
@@ -96,7 +104,7 @@ def get_user_compatibly(session: Session, actor: Actor) -> dict[str, Any]:
         "user": {
             "id": member.id,
             "email": member.email,
-            "walletAddress": None,
+            "walletAddress": wallets.primary_address(session, member.id),
             "name": member.display_name,
             "role": highest.lower(),
             "isAdmin": "Admin" in actor.roles,

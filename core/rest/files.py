@@ -47,7 +47,7 @@ class LinkSchema(Schema):
     url = fields.String(metadata={"description": "A path that needs no sign-in and expires."})
 
 
-@rest.post("/files", signed_in=True)
+@rest.post("/files", signed_in=True, body_limit=service.most_of_a_request)
 @rest.arguments(FilePart, location="files")
 @rest.arguments(PurposeQuery, location="query")
 @rest.response(201, FileSchema)

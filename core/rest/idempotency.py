@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from flask import Response, g, jsonify, request
@@ -20,6 +21,7 @@ from core.db import locks
 from core.errors import Conflict, Invalid
 from core.gateway import errors
 from core.i18n import _
+from core.rest.body import read_json
 from core.rest.models import IdempotencyRow
 
 HEADER = "Idempotency-Key"
@@ -92,11 +94,8 @@ def _run(session: Session, view: Callable[[], Response]) -> Response:
 def _canonical() -> bytes:
     """What makes two requests the same: method, path, query and body, with JSON's key order ignored."""
     body: Any = request.get_data(cache=True)
-    try:
-        parsed = request.get_json(silent=True)
-        if parsed is not None:
-            body = json.dumps(parsed, sort_keys=True, separators=(",", ":")).encode()
-    except RecursionError:
-        pass  # nested without end: compared as it came
+    if request.is_json:
+        with suppress(Invalid, RecursionError):  # what cannot be read is compared as it came
+            body = json.dumps(read_json(body), sort_keys=True, separators=(",", ":")).encode()
     head = f"{request.method} {request.full_path}\n".encode()
     return head + bytes(body)

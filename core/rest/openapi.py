@@ -9,6 +9,7 @@ import flask_smorest
 from flask import Flask, Response, g, jsonify, render_template
 
 from core import lifecycle
+from core.gateway.headers import own_sources
 from core.gateway.request import owned_by
 from core.platform import Platform
 from core.rest import access as member_access
@@ -19,7 +20,7 @@ from core.rest.own import rest as core_rest
 from core.rest.resource import add_routes
 
 POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "default-src 'none'; script-src {ours}; style-src {ours} 'unsafe-inline'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
@@ -66,7 +67,7 @@ def install(app: Flask, platform: Platform) -> None:
     def api_docs() -> Response:
         """Swagger UI over the document; its own policy lets it set styles, and no script but ours runs."""
         answer = Response(render_template("guildhall/api_docs.html"), mimetype="text/html")
-        answer.headers["Content-Security-Policy"] = POLICY
+        answer.headers["Content-Security-Policy"] = POLICY.format(ours=own_sources(platform.config))
         return answer
 
 

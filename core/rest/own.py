@@ -1,6 +1,18 @@
 """The core's own routes, of which each module brings a part."""
 
-from core.rest import api_keys, files, me, registration
+from core.rest import api_keys, codes, files, me, members, privacy, profile, registration, reviews, wallets
 from core.rest.auth import rest
 
-__all__ = ["api_keys", "files", "me", "registration", "rest"]
+__all__ = [
+    "api_keys",
+    "codes",
+    "files",
+    "me",
+    "members",
+    "privacy",
+    "profile",
+    "registration",
+    "rest",
+    "reviews",
+    "wallets",
+]

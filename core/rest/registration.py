@@ -36,13 +36,18 @@ class ResetBody(Schema):
 
 
 class NewMemberBody(RegisterBody):
+    email = fields.String(
+        load_default=None,
+        allow_none=True,
+        metadata={"example": "ada@example.org", "description": "Without one there is no invitation."},
+    )
     roles = fields.List(fields.String(), load_default=lambda: ["User"])
 
 
 class NewMemberSchema(Schema):
     id = fields.UUID()
     display_name = fields.String()
-    email = fields.String()
+    email = fields.String(allow_none=True)
 
 
 @rest.post("/auth/register", public=True)
@@ -83,5 +88,8 @@ def reset_password(session: Session, actor: Actor, body: dict[str, Any]) -> Resp
 @rest.arguments(NewMemberBody)
 @rest.response(201, NewMemberSchema)
 def create_member(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
-    """Make an account; its owner is mailed a link to choose the password. Only an admin gives roles but User."""
+    """Make an account; its owner is mailed a link to choose the password. Only an admin gives roles but User.
+
+    Without an e-mail address there is no mail.
+    """
     return accounts.invite(session, actor, **{**body, "roles": tuple(body["roles"])})

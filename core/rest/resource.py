@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
+from core.addresses import CHAINS, AddressColumn
 from core.db.base import Units
 from core.resource import BoundResource
 from core.rest import fields
@@ -95,6 +96,10 @@ def field_of(column: Any, *, written: bool) -> Any:
         options["required"] = not column.nullable and not has_default
     if isinstance(kind, sa.Enum):
         return fields.String(validate=validate.OneOf(kind.enums), **options)
+    if column.info.get("choices"):
+        return fields.String(validate=validate.OneOf(column.info["choices"]), **options)
+    if isinstance(kind, AddressColumn):
+        return fields.Address(chain=next(one.id for one in CHAINS.values() if one.format == kind.format), **options)
     if isinstance(kind, sa.String):
         longest = kind.length or LONGEST_TEXT
         shortest = 0 if column.nullable or not written else 1

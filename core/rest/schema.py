@@ -10,6 +10,7 @@ import marshmallow as ma
 from marshmallow import ValidationError
 from marshmallow import fields as base
 
+from core.addresses import chain_of
 from core.clock import rfc3339
 from core.i18n import _
 
@@ -99,6 +100,30 @@ class Units(base.Field[int]):
         if len(value) > 39 or abs(int(value)) > BIGGEST:
             raise ValidationError(_("The number is too large."))
         return int(value)
+
+
+class Address(base.String):
+    """An address on the network ``chain`` (CAIP-2); loads to the form that is kept. Raises InvalidAddress."""
+
+    def __init__(self, *, chain: str = "eip155:1", **options: Any) -> None:
+        self.format = chain_of(chain).format
+        super().__init__(**{**options, "metadata": {"example": self.format.example, **options.get("metadata", {})}})
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        given = super()._deserialize(value, attr, data, **kwargs)
+        return self.format.check(str(given), attr or "address")
+
+
+class Integer(base.Integer):
+    """A whole number of at most 63 bits, which is what a column holds; no fraction is cut off."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+            raise self.make_error("invalid", input=value)
+        number: int = super()._deserialize(value, attr, data, **kwargs)
+        if abs(number) >= 2**63:
+            raise ValidationError(_("The number is too large."))
+        return number
 
 
 class Instant(base.AwareDateTime):

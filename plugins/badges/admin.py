@@ -12,14 +12,16 @@ from flask import jsonify, request
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, DomainError, Member, _, enqueue
-from guildhall.web import PageBlueprint, flash, redirect, render
+from guildhall import Actor, DomainError, Invalid, Member, _, enqueue
+from guildhall.web import PageBlueprint, flash, read_json, redirect, render
 
 from . import queries, service
 from .catalogue import kinds
 from .criteria import Node, parse
+from .describe import describe
 from .errors import BadgeNotFound, InvalidCriteria
 from .models import Badge
+from .tree import HEIGHT, WIDTH, drawing, tree
 
 pages = PageBlueprint("badges")
 GALLERY = "/admin/badges/gallery"
@@ -49,6 +51,13 @@ def gallery(session: Session, actor: Actor) -> str:
         for name, group in groupby(found, key=lambda one: one.badge.category)
     ]
     return render("badges/gallery.html", categories=categories, may=_may(actor))
+
+
+@pages.get("/tree", permission="badges:badge:list")
+def achievements(session: Session, actor: Actor) -> str:
+    """The badges that need others, as a picture and as a list."""
+    places = tree(session, lambda badge: badge.enabled)
+    return render("badges/tree.html", drawing=drawing(places), width=WIDTH, height=HEIGHT)
 
 
 @pages.get("/gallery/<key>", permission="badges:badge:show")
@@ -81,6 +90,7 @@ def badge(session: Session, actor: Actor, key: str) -> Any:
         monotone=node.monotone() if node else True,
         holders=holders,
         explained=explained,
+        versions=queries.versions(session, found),
         member=session.get(Member, chosen) if chosen else None,
         may=_may(actor),
     )
@@ -123,14 +133,27 @@ def try_preview(session: Session, actor: Actor) -> str:
     """Count who meets the criteria in the form."""
     given, slug = request.form.get("criteria", ""), request.form.get("badge", "")
     try:
-        definition = json.loads(given)
-    except ValueError as problem:
-        return _preview(session, criteria=given, slug=slug, error=f"JSON: {problem}")
+        definition = read_json(given)
+    except Invalid as problem:
+        return _preview(session, criteria=given, slug=slug, error=problem.message)
     try:
         found = queries.preview(session, definition, slug=slug)
     except InvalidCriteria as problem:
         return _preview(session, criteria=given, slug=slug, error="\n".join(problem.details["criteria"]))
     return _preview(session, criteria=given, slug=slug, found=found, told=_told(parse(definition, kinds(session))))
+
+
+@pages.post("/check", permission="badges:badge:preview")
+def check(session: Session, actor: Actor) -> Any:
+    """What is wrong with the criteria in the form, for the editor, while they are written."""
+    try:
+        definition = read_json(request.form.get("criteria", ""))
+        service.check_criteria(session, definition, slug=request.form.get("badge", ""))
+    except InvalidCriteria as problem:
+        return jsonify(problems=problem.details["criteria"])
+    except Invalid as problem:
+        return jsonify(problems=[problem.message])
+    return jsonify(problems=[])
 
 
 @pages.get("/members", permission="badges:award:list")
@@ -149,6 +172,7 @@ def _preview(session: Session, **shown: Any) -> str:
         (name, leaf.label, json.dumps({"type": name, **_example(leaf.model_json_schema())}))
         for name, leaf in sorted(kinds(session).items())
     ]
+    shown = {**shown, "editing": describe(session)}
     return render("badges/preview.html", kinds=kinds_shown, **{"found": None, "error": "", "told": None, **shown})
 
 
@@ -199,7 +223,7 @@ def _told(node: Node) -> dict[str, Any]:
     """A tree for the template: kind, parts, and a leaf's condition as a sentence with its parameters."""
     leaf = getattr(node, "leaf", None)
     if leaf is not None:
-        return {"kind": "leaf", "type": leaf.type_name, "sentence": leaf.wanted, "params": leaf.parameters}
+        return {"kind": "leaf", "type": leaf.type_name, "sentence": leaf.wish, "params": leaf.parameters}
     kind = {"All": "all", "Any_": "any", "Not": "not"}[type(node).__name__]
     return {"kind": kind, "parts": [_told(part) for part in getattr(node, "parts", ())]}
 

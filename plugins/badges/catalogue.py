@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, Text, cast, func, literal_column, select
 from sqlalchemy.orm import Session
 
 from guildhall import collect, generation
@@ -48,7 +48,8 @@ class Compiled:
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Enabled badges in dependency order: one that needs another comes after it.
+    """Enabled badges in dependency order: one that needs another comes after it. Whoever writes awards writes them in
+    this order, and for each badge in the order of members, so that two who do never wait for each other in a circle.
 
     ``broken`` holds badges that cannot be compiled now (a plugin that brings a leaf is off) with the reason.
     """
@@ -90,8 +91,9 @@ def kinds(session: Session) -> dict[str, type[Leaf]]:
 
 def current(session: Session) -> Catalogue:
     """The catalogue as the transaction sees it: one small query tells whether the kept one is still true."""
-    count, revisions = session.execute(select(func.count(), func.sum(Badge.revision)).select_from(Badge)).one()
-    stamp = (count, int(revisions or 0))  # badges are never deleted and revisions only grow
+    row_version = func.hashint8extended(cast(cast(literal_column("xmin"), Text), BigInteger), Badge.revision)
+    count, versions = session.execute(select(func.count(), func.sum(row_version)).select_from(Badge)).one()
+    stamp = (count, int(versions or 0))  # a transaction that was rolled back leaves no stamp that is met again
     kept: Catalogue | None = generation.cached(session, KEY)
     if kept is not None and kept.stamp == stamp:
         return kept
@@ -138,10 +140,13 @@ def _compile(session: Session, stamp: tuple[int, int], known: Mapping[Any, Compi
 def _ordered(badges: Mapping[str, Compiled]) -> list[str]:
     needs = {slug: {need for need in needed(badge.node) if need in badges} for slug, badge in badges.items()}
     try:
-        return list(TopologicalSorter(needs).static_order())
+        depth: dict[str, int] = {}
+        for slug in TopologicalSorter(needs).static_order():
+            depth[slug] = max((depth[need] + 1 for need in needs[slug]), default=0)
     except CycleError as problem:  # create and update refuse circles; an edit by SQL must not stop the rest
         log.warning("badges need each other", circle=problem.args[1])
         return sorted(badges)
+    return sorted(badges, key=lambda slug: (depth[slug], slug))
 
 
 def needed(node: Node) -> set[str]:

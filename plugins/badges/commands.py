@@ -10,8 +10,7 @@ from rich.progress import Progress
 
 from guildhall import Actor
 
-from .recalculation import plan
-from .recalculation import recalculate as recalculate_one
+from .plan import carry_out, plan
 from .verify import verify as find_faults
 
 SHOWN = 100
@@ -26,23 +25,20 @@ def badges() -> None:
 @click.option("--badge", help="Slug of one badge; all of them without it.")
 @click.pass_obj
 def recalculate(platform: Any, badge: str | None) -> None:
-    """Award, set by set, whatever the criteria hold for. Safe to stop and to run again."""
+    """Award, set by set, whatever the criteria hold for. Safe to stop and to run again; takes two cores."""
     actor = Actor.system("badges recalculate")
     console = Console()
     with platform.unit_of_work(actor) as session:
-        slugs = plan(session, badge)
-    total = 0
+        made = plan(session, badge)
     with Progress(console=console) as progress:
-        task = progress.add_task("Badges", total=len(slugs))
-        for slug in slugs:
-            progress.update(task, description=slug)
-            with platform.unit_of_work(actor) as session:
-                made = recalculate_one(session, actor, slug)
-            if made:
-                progress.console.print(f"{slug}: {made:,} new")
-            total += made
-            progress.advance(task)
-    console.print(f"{len(slugs):,} badges, {total:,} new awards")
+        task = progress.add_task("Members", total=None)
+        awarded = carry_out(
+            made,
+            actor,
+            lambda: platform.unit_of_work(actor),
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    console.print(f"{awarded:,} new awards")
 
 
 @badges.command()

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, and_, func, literal, not_, or_
+from sqlalchemy import ColumnElement, and_, func, literal, or_, true
 
 from guildhall import _
 
 from .errors import InvalidCriteria
+from .frame import Frame
 from .leaf import Explanation, Facts, Leaf, Measured, Source
 
 DEEPEST = 6
@@ -74,11 +75,20 @@ class Node:
         """Whether values stored by place (an award's ``facts``) meet the tree."""
         raise NotImplementedError
 
-    def sql(self) -> ColumnElement[bool]:
-        """A condition over ``core_member``."""
+    def sql(self, frame: Frame, *, negated: bool = False) -> ColumnElement[bool]:
+        """A condition over ``core_member`` and what ``frame`` joins; NULL counts as not met.
+
+        Every ``not`` is carried down to the leaves, so that the planner sees plain comparisons that it has indexes
+        for, and so that NULL never has to be turned round.
+        """
         raise NotImplementedError
 
     def explain(self, facts: Facts) -> Explained:
+        """The tree told with a member's facts."""
+        return self.told(self.measure(facts))
+
+    def told(self, measured: Mapping[str, Measured]) -> Explained:
+        """The tree told with values stored by place (an award's ``facts``)."""
         raise NotImplementedError
 
     def conditions(self) -> Iterator[Condition]:
@@ -87,13 +97,13 @@ class Node:
 
     def measure(self, facts: Facts) -> dict[str, Measured]:
         """What each leaf measures, by place."""
-        return {one.place: one.leaf.actual(facts[one.leaf.source]) for one in self.conditions()}
+        return {one.place: one.leaf.actual(facts[one.leaf.reads]) for one in self.conditions()}
 
-    def measure_sql(self) -> ColumnElement[Any]:
-        """``measure`` as JSONB over ``core_member``."""
+    def measure_sql(self, frame: Frame) -> ColumnElement[Any]:
+        """``measure`` as JSONB."""
         pairs: list[ColumnElement[Any]] = []
         for one in self.conditions():
-            pairs += [literal(one.place), one.leaf.actual_sql()]
+            pairs += [literal(one.place), one.leaf.actual_sql(frame)]
         return func.jsonb_build_object(*pairs)
 
     def depends_on(self) -> frozenset[str]:
@@ -105,7 +115,7 @@ class Node:
         raise NotImplementedError
 
     def sources(self) -> frozenset[Source]:
-        return frozenset(one.leaf.source for one in self.conditions())
+        return frozenset(one.leaf.reads for one in self.conditions())
 
 
 @dataclass(frozen=True)
@@ -113,17 +123,18 @@ class Condition(Node):
     leaf: Leaf
 
     def closure(self) -> Test:
-        source, actual, holds = self.leaf.source, self.leaf.actual, self.leaf.holds
+        source, actual, holds = self.leaf.reads, self.leaf.actual, self.leaf.holds
         return lambda facts: holds(actual(facts[source]))
 
     def holds(self, measured: Mapping[str, Measured]) -> bool:
         return self.place in measured and self.leaf.holds(measured[self.place])
 
-    def sql(self) -> ColumnElement[bool]:
-        return self.leaf.sql()
+    def sql(self, frame: Frame, *, negated: bool = False) -> ColumnElement[bool]:
+        met = self.leaf.sql(frame)
+        return met.is_not(true()) if negated else met
 
-    def explain(self, facts: Facts) -> Explained:
-        told = self.leaf.explain(self.leaf.actual(facts[self.leaf.source]))
+    def told(self, measured: Mapping[str, Measured]) -> Explained:
+        told = self.leaf.explain(measured.get(self.place))
         return Explained(
             kind="leaf",
             place=self.place,
@@ -167,11 +178,11 @@ class All(Group):
     def holds(self, measured: Mapping[str, Measured]) -> bool:
         return all(part.holds(measured) for part in self.parts)
 
-    def sql(self) -> ColumnElement[bool]:
-        return and_(*(part.sql() for part in self.parts))
+    def sql(self, frame: Frame, *, negated: bool = False) -> ColumnElement[bool]:
+        return (or_ if negated else and_)(*(part.sql(frame, negated=negated) for part in self.parts))
 
-    def explain(self, facts: Facts) -> Explained:
-        parts = tuple(part.explain(facts) for part in self.parts)
+    def told(self, measured: Mapping[str, Measured]) -> Explained:
+        parts = tuple(part.told(measured) for part in self.parts)
         progress = sum(part.progress for part in parts) // len(parts)
         return Explained(
             kind="all", place=self.place, ok=all(part.ok for part in parts), progress=progress, parts=parts
@@ -186,11 +197,11 @@ class Any_(Group):
     def holds(self, measured: Mapping[str, Measured]) -> bool:
         return any(part.holds(measured) for part in self.parts)
 
-    def sql(self) -> ColumnElement[bool]:
-        return or_(*(part.sql() for part in self.parts))
+    def sql(self, frame: Frame, *, negated: bool = False) -> ColumnElement[bool]:
+        return (and_ if negated else or_)(*(part.sql(frame, negated=negated) for part in self.parts))
 
-    def explain(self, facts: Facts) -> Explained:
-        parts = tuple(part.explain(facts) for part in self.parts)
+    def told(self, measured: Mapping[str, Measured]) -> Explained:
+        parts = tuple(part.told(measured) for part in self.parts)
         progress = max(part.progress for part in parts)
         return Explained(
             kind="any", place=self.place, ok=any(part.ok for part in parts), progress=progress, parts=parts
@@ -212,11 +223,11 @@ class Not(Group):
     def holds(self, measured: Mapping[str, Measured]) -> bool:
         return not self.parts[0].holds(measured)
 
-    def sql(self) -> ColumnElement[bool]:
-        return not_(self.parts[0].sql())
+    def sql(self, frame: Frame, *, negated: bool = False) -> ColumnElement[bool]:
+        return self.parts[0].sql(frame, negated=not negated)
 
-    def explain(self, facts: Facts) -> Explained:
-        part = self.parts[0].explain(facts)
+    def told(self, measured: Mapping[str, Measured]) -> Explained:
+        part = self.parts[0].told(measured)
         return Explained(kind="not", place=self.place, ok=not part.ok, progress=0 if part.ok else FULL, parts=(part,))
 
 
@@ -235,9 +246,25 @@ def parse(definition: Any, kinds: Mapping[str, type[Leaf]]) -> Node:
 
 def invalid(problems: Sequence[tuple[str, str]]) -> InvalidCriteria:
     """The error for (place, problem) pairs."""
+    told = [f"{shown(place)}: {problem}" for place, problem in problems]
     place, problem = problems[0]
-    told = [f"{place or '/'}: {problem}" for place, problem in problems]
-    return InvalidCriteria({"criteria": told}, place=place or "/", problem=problem)
+    return InvalidCriteria({"criteria": told}, place=shown(place), problem=problem)
+
+
+def shown(place: str) -> str:
+    """A place as people know it from JSON tools: ``/all/2/type`` is ``$.all[2].type``."""
+    parts = [part.replace("~1", "/").replace("~0", "~") for part in place.split("/")[1:]]
+    return "$" + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in parts)
+
+
+def named(definition: Any) -> set[str]:
+    """Slugs of the badges that criteria speak of, whether or not they can be read now."""
+    if isinstance(definition, list):
+        return set[str]().union(*map(named, definition))
+    if not isinstance(definition, dict):
+        return set()
+    own = {definition["badge"]} if isinstance(definition.get("badge"), str) else set()
+    return own.union(*map(named, definition.values()))
 
 
 def _parse(

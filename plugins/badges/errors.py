@@ -11,7 +11,7 @@ class BadgeNotFound(NotFound):
 
 
 class InvalidCriteria(Invalid):
-    """``place`` is the JSON pointer of the first mistake; ``details`` holds them all, under ``criteria``."""
+    """``place`` is where the first mistake is (``$.all[2].type``); ``details`` holds them all, under ``criteria``."""
 
     code = "INVALID_CRITERIA"
     sentence = _("The criteria cannot be used: at {place}, {problem}")

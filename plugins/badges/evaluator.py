@@ -72,9 +72,8 @@ def _evaluate(
     queue = list(due)
     if not queue:
         return []
-    had = _had(session, locks.members(session, members))
-    facts: dict[UUID, dict[Source, Any]] = {member_id: {} for member_id in had}
-    loaded: set[Source] = set()
+    had, facts = _had(session, locks.members(session, members))
+    loaded: set[Source] = {HELD}
     earned: list[Earned] = []
     heapify(queue)
     last = -1
@@ -109,8 +108,7 @@ def _evaluate(
         made = _insert(session, badge, rows)
         for award_id, member_id, _contribution in made:
             had[member_id].add(badge.id)
-            if HELD in loaded:
-                facts[member_id][HELD] |= {badge.slug}
+            facts[member_id][HELD] |= {badge.slug}
             earned.append(Earned(award_id, badge, member_id))
         if made:
             publish(session, actor, *(_event(badge, award, quiet) for award in made))
@@ -127,16 +125,21 @@ def _event(badge: Compiled, award: Made, quiet: bool) -> BadgeAwarded:
     )
 
 
-def _had(session: Session, members: Collection[UUID]) -> dict[UUID, set[UUID]]:
-    """Badges that each active member holds or held; a removed one counts, so that it stays removed."""
+def _had(session: Session, members: Collection[UUID]) -> tuple[dict[UUID, set[UUID]], dict[UUID, dict[Source, Any]]]:
+    """Badges that each active member holds or held, for a removed one stays removed; and those held, as a fact."""
     had: dict[UUID, set[UUID]] = {}
-    query = select(Member.id, Award.badge_id).outerjoin(Award, Award.member_id == Member.id)
+    facts: dict[UUID, dict[Source, Any]] = {}
+    query = select(Member.id, Award.badge_id, Award.revoked_at, Badge.slug).select_from(Member)
+    query = query.outerjoin(Award, Award.member_id == Member.id).outerjoin(Badge, Badge.id == Award.badge_id)
     query = query.where(Member.id.in_(sorted(members)), Member.status == "active").order_by(Member.id)
-    for member_id, badge_id in session.execute(query):
+    for member_id, badge_id, revoked_at, slug in session.execute(query):
         mine = had.setdefault(member_id, set())
+        held = facts.setdefault(member_id, {HELD: frozenset()})
         if badge_id is not None:
             mine.add(badge_id)
-    return had
+            if revoked_at is None:
+                held[HELD] |= {slug}
+    return had, facts
 
 
 def _insert(session: Session, badge: Compiled, rows: list[dict[str, Any]]) -> list[Made]:

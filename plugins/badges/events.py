@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from guildhall import Event
@@ -25,15 +26,23 @@ class BadgeAwarded(Event):
 
 
 class BatchAwarded(Event):
-    """A recalculation gave a badge to so many members that single events would flood the subscribers.
+    """A step of a recalculation gave so many awards that single events would flood the subscribers.
 
-    Not published when it gave the badge to few (each then has its ``badges.badge.awarded``).
+    Each of ``member_ids`` was given at least one of ``badge_ids`` then; ``awards`` counts them. Events of version 1
+    named one badge and no members. Not published when a step gave few (each then has its ``badges.badge.awarded``),
+    nor when it gave none.
     """
 
     event_name = "badges.batch.awarded"
+    event_version = 2
 
-    badge_id: UUID
+    badge_ids: list[UUID]
+    member_ids: list[UUID]
     awards: int
+
+    @classmethod
+    def upcast(cls, version: int, payload: dict[str, Any]) -> dict[str, Any]:
+        return {"badge_ids": [payload["badge_id"]], "member_ids": [], "awards": payload["awards"]}
 
 
 class BadgeRevoked(Event):

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, StoredEvent
-from plugins.contributions import BatchRecorded, Contribution, ContributionRecorded
+from plugins.contributions import BatchRecorded, Contribution, ContributionRecorded, TypeProgress
 
 from .evaluator import evaluate as award_what_is_earned
 
@@ -32,3 +32,10 @@ def evaluate_batch(session: Session, actor: Actor, event: StoredEvent) -> None:
         return dict(session.execute(query).tuples().all())
 
     award_what_is_earned(session, actor, members=payload.member_ids, types=payload.types, tipped=tipped, quiet=True)
+
+
+def evaluate_claim(session: Session, actor: Actor, event: StoredEvent) -> None:
+    """A member was given the history of an outside identity: award what it brings, quietly."""
+    member_id: UUID = event.payload.member_id
+    types = session.scalars(select(TypeProgress.type).where(TypeProgress.member_id == member_id)).all()
+    award_what_is_earned(session, actor, members=[member_id], types=types, tipped=dict, quiet=True)

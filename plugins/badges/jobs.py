@@ -6,26 +6,22 @@ from typing import Any
 
 from guildhall import Job, JobContext, _
 
-from .recalculation import plan, recalculate
+from .plan import carry_out, plan
 
 
 def _recalculate(context: JobContext) -> dict[str, Any]:
-    """Each badge is a step of its own transaction, with the checkpoint in it: a restart goes on behind it."""
+    """Each step is a transaction of its own, with the checkpoint in it: a restart goes on behind it."""
     with context.unit_of_work() as session:
-        slugs = plan(session, context.params.get("badge"))
-    state = context.checkpoint()
-    done, awarded = set(state.get("done", ())), state.get("awarded", 0)
-    for position, slug in enumerate(slugs):
-        context.progress(position, len(slugs))
-        if slug in done:
-            continue
-        with context.unit_of_work() as session:
-            made = recalculate(session, context.actor, slug)
-            context.save(session, done=sorted(done | {slug}), awarded=awarded + made)
-        done.add(slug)
-        awarded += made
-    context.progress(len(slugs), len(slugs))
-    return {"badges": len(slugs), "awarded": awarded}
+        made = plan(session, context.params.get("badge"), context.checkpoint())
+    badges = {slug for step in made.steps for slug in step.slugs}
+    awarded = carry_out(
+        made,
+        context.actor,
+        context.unit_of_work,
+        context.progress,
+        lambda session, state: context.save(session, **state),
+    )
+    return {"badges": len(badges), "awarded": awarded}
 
 
 recalculate_job = Job(name="recalculate", label=_("Recalculate badges"), run=_recalculate)

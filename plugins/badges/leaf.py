@@ -8,8 +8,10 @@ from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, func
 from sqlalchemy.orm import Session
+
+from .frame import Frame
 
 Measured = int | str | bool | None
 Units38 = Annotated[int, Field(ge=1, lt=10**38)]
@@ -54,9 +56,9 @@ class Explanation:
 class Leaf(BaseModel):
     """A kind of criterion. Its fields are its parameters; pydantic checks them and gives their JSON Schema.
 
-    A subclass says what it measures (``actual``), when that is enough (``holds``), the same in SQL
-    (``sql``, ``actual_sql``; ``core_member`` is in scope, NULL must not occur), what it depends on, and how to
-    tell it to a person.
+    A subclass says what it measures (``actual``), when that is enough (``holds``), the same in SQL (``sql``,
+    ``actual_sql``), what it depends on, and how to tell it to a person. In SQL ``core_member`` is in scope, and the
+    ``frame`` joins what else is read, once for all badges of a statement: ``frame.column(MyModel, "count")``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -65,6 +67,16 @@ class Leaf(BaseModel):
     label: ClassVar[str]
     wanted: ClassVar[str]  # the condition as a sentence, filled with the parameters
     source: ClassVar[Source]
+
+    @property
+    def reads(self) -> Source:
+        """Where the fact comes from, ``source`` unless a parameter decides."""
+        return self.source
+
+    @property
+    def wish(self) -> str:
+        """``wanted``, or a sentence that fits these parameters better."""
+        return self.wanted
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -83,12 +95,12 @@ class Leaf(BaseModel):
         """Whether a member with this fact meets the leaf."""
         return self.holds(self.actual(fact))
 
-    def sql(self) -> ColumnElement[bool]:
-        """``test`` as a condition over the ``core_member`` of the enclosing statement."""
+    def sql(self, frame: Frame) -> ColumnElement[bool]:
+        """``test`` as a condition; NULL counts as not met."""
         raise NotImplementedError
 
-    def actual_sql(self) -> ColumnElement[Any]:
-        """``actual`` as a scalar over the ``core_member`` of the enclosing statement."""
+    def actual_sql(self, frame: Frame) -> ColumnElement[Any]:
+        """``actual`` as a scalar."""
         raise NotImplementedError
 
     def depends_on(self) -> frozenset[str]:
@@ -105,13 +117,23 @@ class Leaf(BaseModel):
 
 
 class AtLeast(Leaf):
-    """A leaf that counts something up to a target."""
+    """A leaf that counts something up to a target; its SQL is one column."""
 
     sentence: ClassVar[str]
 
     @property
     def target(self) -> int:
         raise NotImplementedError
+
+    def column(self, frame: Frame) -> ColumnElement[Any]:
+        """The count; NULL is 0."""
+        raise NotImplementedError
+
+    def sql(self, frame: Frame) -> ColumnElement[bool]:
+        return self.column(frame) >= self.target
+
+    def actual_sql(self, frame: Frame) -> ColumnElement[Any]:
+        return func.coalesce(self.column(frame), 0)
 
     def holds(self, actual: Measured) -> bool:
         return isinstance(actual, int) and actual >= self.target

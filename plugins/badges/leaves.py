@@ -8,21 +8,26 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, exists, false, func, literal, null, select
+from sqlalchemy import ColumnElement, Select, exists, false, func, null, select
 from sqlalchemy.orm import Session
 
 from guildhall import Member, _
-from plugins.contributions import ContributionType, MemberFacts, MemberProgress, TypeProgress, queries
+from plugins.contributions import Level, MemberFacts, MemberProgress, TypeProgress
 
+from .counts import (
+    ANY_TYPE,
+    PROGRESS,
+    ChallengeFinalist,
+    ChallengeParticipation,
+    ChallengeWin,
+    EventCount,
+    Number,
+)
+from .frame import Frame, Keep
 from .leaf import AtLeast, Explanation, Leaf, Measured, Source, Units38
 from .models import Award, Badge
 
-ANY_TYPE = "*"
-TypeCode = Annotated[str, Field(pattern=r"^(\*|[a-z0-9_]+(\.[a-z0-9_]+)*)$", max_length=80)]
 BadgeSlug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
-Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
-
-PROGRESS = Source("progress", queries.facts)
 
 
 def _held(session: Session, member_ids: Collection[UUID]) -> dict[UUID, frozenset[str]]:
@@ -35,6 +40,19 @@ def _held(session: Session, member_ids: Collection[UUID]) -> dict[UUID, frozense
 
 
 HELD = Source("held", _held)
+
+
+def _verified(session: Session, member_ids: Collection[UUID]) -> dict[UUID, bool]:
+    query = select(Member.id, Member.email_verified_at.is_not(None)).where(Member.id.in_(list(member_ids)))
+    return dict(session.execute(query).tuples().all())
+
+
+VERIFIED = Source("verified", _verified)
+
+
+def yes_or_no(ok: bool, met: str, open_: str) -> Explanation:
+    """The explanation of what is so or not so."""
+    return Explanation(actual=ok, target=True, ok=ok, remaining=0 if ok else 1, sentence=met if ok else open_)
 
 
 class PointsThreshold(AtLeast):
@@ -55,68 +73,92 @@ class PointsThreshold(AtLeast):
     def actual(self, fact: MemberFacts) -> int:
         return fact.points
 
-    def sql(self) -> ColumnElement[bool]:
-        return _mine(select(MemberProgress.points).where(MemberProgress.points >= self.value))
-
-    def actual_sql(self) -> ColumnElement[Any]:
-        return _value(select(MemberProgress.points))
+    def column(self, frame: Frame) -> ColumnElement[Any]:
+        return frame.column(MemberProgress, "points")
 
     def depends_on(self) -> frozenset[str]:
         return frozenset((ANY_TYPE,))
 
 
-class EventCount(AtLeast):
-    """At least ``count`` contributions of the type ``event``; ``*`` counts those of every type."""
+class ProfileComplete(Leaf):
+    """Filled in the whole profile, which counts as a contribution once."""
 
-    type_name = "event.count"
-    label = _("Contributions")
-    wanted = _("at least {count} contributions of type {event}")
+    type_name = "profile.complete"
+    label = _("Profile complete")
+    wanted = _("has a complete profile")
     source = PROGRESS
-    sentence = _("{actual} of {target} contributions of type {event}")
 
-    event: TypeCode
-    count: Number = 1
+    def actual(self, fact: MemberFacts) -> bool:
+        return self.type_name in fact.count_by_type and fact.count_by_type[self.type_name] > 0
+
+    def holds(self, actual: Measured) -> bool:
+        return actual is True
+
+    def sql(self, frame: Frame) -> ColumnElement[bool]:
+        return frame.column(TypeProgress, "count", type=self.type_name) > 0
+
+    def actual_sql(self, frame: Frame) -> ColumnElement[Any]:
+        return func.coalesce(self.sql(frame), false())
+
+    def depends_on(self) -> frozenset[str]:
+        return frozenset((self.type_name,))
+
+    def explain(self, actual: Measured) -> Explanation:
+        return yes_or_no(actual is True, _("the profile is complete"), _("the profile is not complete"))
+
+
+class EmailVerified(Leaf):
+    """Confirmed the e-mail address."""
+
+    type_name = "email.verified"
+    label = _("E-mail address confirmed")
+    wanted = _("has a confirmed e-mail address")
+    source = VERIFIED
+
+    def actual(self, fact: bool) -> bool:
+        return fact
+
+    def holds(self, actual: Measured) -> bool:
+        return actual is True
+
+    def sql(self, frame: Frame) -> ColumnElement[bool]:
+        return Member.email_verified_at.is_not(None)
+
+    def actual_sql(self, frame: Frame) -> ColumnElement[Any]:
+        return self.sql(frame)
+
+    def depends_on(self) -> frozenset[str]:
+        return frozenset((ANY_TYPE,))
+
+    def explain(self, actual: Measured) -> Explanation:
+        return yes_or_no(actual is True, _("the e-mail address is confirmed"), _("the e-mail address is not confirmed"))
+
+
+class LevelReached(AtLeast):
+    """Is on the level ``level`` or a higher one."""
+
+    type_name = "level"
+    label = _("Level")
+    wanted = _("is at least on level {level}")
+    source = PROGRESS
+    sentence = _("on level {actual} of {target}")
+
+    level: Annotated[int, Field(ge=1, le=1_000)]
 
     @property
     def target(self) -> int:
-        return self.count
+        return self.level
 
     def actual(self, fact: MemberFacts) -> int:
-        counts = fact.count_by_type
-        return sum(counts.values()) if self.event == ANY_TYPE else counts.get(self.event, 0)
+        return fact.level
 
-    def sql(self) -> ColumnElement[bool]:
-        if self.event == ANY_TYPE:
-            return _mine(select(MemberProgress.count).where(MemberProgress.count >= self.count))
-        return _mine(self._of_type().where(TypeProgress.count >= self.count))
-
-    def actual_sql(self) -> ColumnElement[Any]:
-        return _value(select(MemberProgress.count) if self.event == ANY_TYPE else self._of_type())
-
-    def _of_type(self) -> Select[Any]:
-        return select(TypeProgress.count).where(TypeProgress.type == self.event)
+    def column(self, frame: Frame) -> ColumnElement[Any]:
+        points = frame.column(MemberProgress, "points")
+        reached = select(func.max(Level.number)).where(Level.enabled, Level.threshold <= points)
+        return reached.correlate(*frame.parts).scalar_subquery()
 
     def depends_on(self) -> frozenset[str]:
-        return frozenset((self.event,))
-
-    def explain(self, actual: Measured) -> Explanation:
-        told = super().explain(actual)
-        if self.event != ANY_TYPE:
-            return told
-        return Explanation(
-            actual=told.actual,
-            target=told.target,
-            ok=told.ok,
-            remaining=told.remaining,
-            sentence=_("{actual} of {target} contributions"),
-            params=told.params,
-        )
-
-    def check(self, session: Session) -> str | None:
-        known = select(exists().where(ContributionType.code == self.event))
-        if self.event == ANY_TYPE or session.scalar(known):
-            return None
-        return _("there is no contribution type {name}.").format(name=self.event)
+        return frozenset((ANY_TYPE,))
 
 
 class Streak(AtLeast):
@@ -137,11 +179,8 @@ class Streak(AtLeast):
     def actual(self, fact: MemberFacts) -> int:
         return fact.streak_best
 
-    def sql(self) -> ColumnElement[bool]:
-        return _mine(select(MemberProgress.streak_best).where(MemberProgress.streak_best >= self.days))
-
-    def actual_sql(self) -> ColumnElement[Any]:
-        return _value(select(MemberProgress.streak_best))
+    def column(self, frame: Frame) -> ColumnElement[Any]:
+        return frame.column(MemberProgress, "streak_best")
 
     def depends_on(self) -> frozenset[str]:
         return frozenset((ANY_TYPE,))
@@ -163,10 +202,10 @@ class MemberBefore(Leaf):
     def holds(self, actual: Measured) -> bool:
         return isinstance(actual, str) and date.fromisoformat(actual) < self.date
 
-    def sql(self) -> ColumnElement[bool]:
+    def sql(self, frame: Frame) -> ColumnElement[bool]:
         return Member.joined_at < datetime.combine(self.date, time.min, UTC)
 
-    def actual_sql(self) -> ColumnElement[Any]:
+    def actual_sql(self, frame: Frame) -> ColumnElement[Any]:
         return func.to_char(func.timezone("UTC", Member.joined_at), "YYYY-MM-DD")
 
     def depends_on(self) -> frozenset[str]:
@@ -200,13 +239,16 @@ class BadgeHeld(Leaf):
     def holds(self, actual: Measured) -> bool:
         return actual is True
 
-    def sql(self) -> ColumnElement[bool]:
-        query = select(Award.id).join(Badge, Badge.id == Award.badge_id)
-        query = query.where(Badge.slug == self.badge, Award.revoked_at.is_(None), Award.member_id == Member.id)
-        return query.correlate(Member).exists()
+    def sql(self, frame: Frame) -> ColumnElement[bool]:
+        return frame.rows((Award, self.badge), self._holders).c.member_id.is_not(None)
 
-    def actual_sql(self) -> ColumnElement[Any]:
-        return self.sql()
+    def _holders(self, keep: Keep) -> Select[Any]:
+        badge_id = select(Badge.id).where(Badge.slug == self.badge).scalar_subquery()
+        query = select(Award.member_id).where(Award.badge_id == badge_id, Award.revoked_at.is_(None))
+        return query.where(keep(Award.member_id))
+
+    def actual_sql(self, frame: Frame) -> ColumnElement[Any]:
+        return self.sql(frame)
 
     def depends_on(self) -> frozenset[str]:
         return frozenset((f"badge:{self.badge}",))
@@ -238,10 +280,10 @@ class Manual(Leaf):
     def holds(self, actual: Measured) -> bool:
         return False
 
-    def sql(self) -> ColumnElement[bool]:
+    def sql(self, frame: Frame) -> ColumnElement[bool]:
         return false()
 
-    def actual_sql(self) -> ColumnElement[Any]:
+    def actual_sql(self, frame: Frame) -> ColumnElement[Any]:
         return null()
 
     def depends_on(self) -> frozenset[str]:
@@ -251,16 +293,17 @@ class Manual(Leaf):
         return Explanation(actual=None, target=None, ok=False, remaining=None, sentence=_("is given by an admin"))
 
 
-LEAVES: list[type[Leaf]] = [PointsThreshold, EventCount, Streak, MemberBefore, BadgeHeld, Manual]
-
-
-def _mine(query: Select[Any]) -> ColumnElement[bool]:
-    """Whether the progress row of the enclosing statement's member is among ``query``."""
-    table = query.get_final_froms()[0]
-    return query.where(table.c.member_id == Member.id).correlate(Member).exists()
-
-
-def _value(query: Select[Any]) -> ColumnElement[Any]:
-    """The one number of ``query`` for the enclosing statement's member, 0 without a row."""
-    table = query.get_final_froms()[0]
-    return func.coalesce(query.where(table.c.member_id == Member.id).correlate(Member).scalar_subquery(), literal(0))
+LEAVES: list[type[Leaf]] = [
+    PointsThreshold,
+    EventCount,
+    ChallengeParticipation,
+    ChallengeFinalist,
+    ChallengeWin,
+    ProfileComplete,
+    EmailVerified,
+    Streak,
+    LevelReached,
+    BadgeHeld,
+    MemberBefore,
+    Manual,
+]

@@ -56,6 +56,30 @@ class Badge(Model):
         return self.name
 
 
+class BadgeVersion(Model):
+    """The criteria that a badge had; an award names the version that gave it. Written once, never changed."""
+
+    __tablename__ = "badges_version"
+
+    badge_id: Mapped[UUID] = mapped_column(ForeignKey("badges_badge.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    criteria: Mapped[Json]
+    created_at: Mapped[CreatedAt]
+    created_by: Mapped[UUID | None]
+
+
+class BadgeText(Model):
+    """What a badge is called in a language; ``locale`` as in the translations (``fr``, ``pt_BR``)."""
+
+    __tablename__ = "badges_text"
+    __table_args__ = (CheckConstraint("locale ~ '^[a-z]{2,3}(_[A-Za-z]{2,4})?$'", name="locale"),)
+
+    badge_id: Mapped[UUID] = mapped_column(ForeignKey("badges_badge.id"), primary_key=True)
+    locale: Mapped[str] = mapped_column(String(12), primary_key=True)
+    name: Mapped[ShortText]
+    description: Mapped[LongText] = mapped_column(server_default="", default="")
+
+
 class Award(Model):
     """A badge in a member's hands. The row stays when an admin removes the badge, so it is not awarded again.
 
@@ -82,14 +106,14 @@ class Award(Model):
     member_id: Mapped[MemberRef]
     badge_version: Mapped[int]
     contribution_id: Mapped[UUID | None]
-    facts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"), default=dict)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"), default=dict, info={"pii": False})
     source: Mapped[str] = mapped_column(String(16))
     awarded_at: Mapped[CreatedAt]
     awarded_by: Mapped[UUID | None]
     reason: Mapped[str | None] = mapped_column(Text)
     revoked_at: Mapped[Instant | None]
     revoked_by: Mapped[UUID | None]
-    revoke_reason: Mapped[str | None] = mapped_column(Text)
+    revoke_reason: Mapped[str | None] = mapped_column(Text, info={"pii": True})
 
     badge: Mapped[Badge] = relationship(lazy="raise")
     member: Mapped[Member] = relationship(lazy="raise")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, Widget, _
-from plugins.contributions import BatchRecorded, ContributionRecorded
+from plugins.contributions import BatchCorrected, BatchRecorded, ContributionCorrected, ContributionRecorded
 
-from . import handlers, hooks, hookspecs, service
+from . import corrections, handlers, hooks, hookspecs, rest_catalogue, service
 from .admin import pages, rarity
 from .commands import badges
 from .events import BadgeAwarded, BadgeRevoked, BatchAwarded
 from .jobs import recalculate_job
 from .models import Award, Badge
-from .rest import rest
 from .seeds import seed
 from .settings import BadgeSettings
 
@@ -113,9 +112,13 @@ plugin = Plugin(
     subscribers=[
         Subscriber(event=ContributionRecorded, handler=handlers.evaluate),
         Subscriber(event=BatchRecorded, handler=handlers.evaluate_batch),
+        Subscriber(event="contributions.identity.claimed", handler=handlers.evaluate_claim),
+        Subscriber(event=ContributionCorrected, handler=corrections.on_correction),
+        Subscriber(event=BatchCorrected, handler=corrections.on_batch_correction),
     ],
+    reviews=[corrections.UNDESERVED],
     jobs=[recalculate_job],
-    rest=rest,
+    rest=rest_catalogue.rest,
     pages=pages,
     menu=[
         MenuItem(
@@ -124,6 +127,13 @@ plugin = Plugin(
             icon="layout-grid",
             permission="badges:badge:list",
             order=10,
+        ),
+        MenuItem(
+            label=_("Tree"),
+            url="/admin/badges/tree",
+            icon="sitemap",
+            permission="badges:badge:list",
+            order=20,
         ),
     ],
     widgets=[

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, text
+from sqlalchemy import Select, exists, func, or_, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from guildhall import Member, NotFound, now, read_settings
 
-from .catalogue import Compiled, current, kinds
+from .catalogue import Compiled, current, kinds, needed
 from .criteria import Explained, Node, parse
 from .errors import InvalidCriteria, PreviewTooSlow
+from .frame import Frame
 from .leaf import Facts, Source
-from .models import Award, Badge
+from .models import Award, Badge, BadgeText, BadgeVersion
 from .service import check_criteria, find
 from .settings import BadgeSettings
 
@@ -37,7 +38,8 @@ class Standing:
 class MemberBadge:
     """Where a member stands with a badge: ``state`` is held, removed or open.
 
-    ``tree`` is None when the criteria cannot be read now; ``progress`` is in basis points.
+    ``tree`` is None when the criteria cannot be read now; ``progress`` is in basis points. ``given`` is the tree of
+    the version that gave the award with what was measured then; None for one given by hand.
     """
 
     badge: Badge
@@ -45,19 +47,11 @@ class MemberBadge:
     state: str
     award: Award | None
     tree: Explained | None
+    given: Explained | None = None
 
     @property
     def progress(self) -> int:
         return 10_000 if self.state == "held" else self.tree.progress if self.tree else 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preview:
-    """Who meets criteria now: how many in all, and of them how many hold ``badge`` already; the first few by name."""
-
-    count: int
-    already: int
-    sample: list[Member]
 
 
 def standings(session: Session) -> list[Standing]:
@@ -106,16 +100,66 @@ def explain(session: Session, slug: str, member_id: UUID) -> MemberBadge:
         tree = None
     else:
         tree = node.explain(facts_of(session, [node], member_id))
-    return MemberBadge(badge=badge, member_id=member_id, state=_state(award), award=award, tree=tree)
+    given = award_explained(session, award) if award else None
+    return MemberBadge(badge=badge, member_id=member_id, state=_state(award), award=award, tree=tree, given=given)
 
 
-def nearest(session: Session, member_id: UUID, most: int = 3) -> list[MemberBadge]:
-    """The open public badges that a member is closest to, nearest first; none that is not begun
-    or can no longer be reached."""
+def award_explained(session: Session, award: Award) -> Explained | None:
+    """The criteria that gave an award, with what was measured then; None for one that was given by hand."""
+    kept = session.get(BadgeVersion, (award.badge_id, award.badge_version))
+    if award.source == "manual" or kept is None:
+        return None
+    try:
+        return parse(kept.criteria, kinds(session)).told(award.facts)
+    except InvalidCriteria:
+        return None
+
+
+def versions(session: Session, badge: Badge) -> list[BadgeVersion]:
+    """The criteria that a badge has had, newest first."""
+    query = select(BadgeVersion).where(BadgeVersion.badge_id == badge.id)
+    return list(session.scalars(query.order_by(BadgeVersion.version.desc())))
+
+
+def texts(session: Session, locale: str) -> dict[UUID, tuple[str, str]]:
+    """Names and descriptions in a language by badge; those of ``fr`` stand in for a missing ``fr_CA``."""
+    found = select(BadgeText).where(BadgeText.locale.in_({locale, locale.split("_")[0]}))
+    rows = session.scalars(found.order_by(func.length(BadgeText.locale)))
+    return {row.badge_id: (row.name, row.description) for row in rows}
+
+
+def veiled(session: Session, held: Collection[UUID]) -> frozenset[str]:
+    """Slugs of the badges that nobody may hear of who does not hold them; ``held`` are the ids of those held."""
+    query = select(Badge.slug).where(or_(Badge.visibility == "secret", ~Badge.enabled), Badge.id.not_in(held))
+    return frozenset(session.scalars(query))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """Who meets criteria now: how many in all, and of them how many hold or held ``badge``; the first few by name.
+
+    ``losing`` counts holders by criteria (not by hand) who do not meet them: they keep the badge.
+    """
+
+    count: int
+    already: int
+    losing: int
+    sample: list[Member]
+
+
+def texts_of(session: Session, badge: Badge) -> list[BadgeText]:
+    """What a badge is called in other languages."""
+    return list(session.scalars(select(BadgeText).where(BadgeText.badge_id == badge.id).order_by(BadgeText.locale)))
+
+
+def nearest(session: Session, member_id: UUID, most: int = 3, veiled: Collection[str] = ()) -> list[MemberBadge]:
+    """The open public badges that a member is closest to, nearest first; none that is not begun, can no longer be
+    reached, or needs one of ``veiled``."""
     had = set(session.scalars(select(Award.badge_id).where(Award.member_id == member_id)))
     at = now()
     public = {badge.id: badge for badge in session.scalars(select(Badge).where(Badge.visibility == "public"))}
     found = [one for one in current(session).badges if one.id in public and one.id not in had and one.active(at)]
+    found = [one for one in found if not needed(one.node) & set(veiled)]
     facts = facts_of(session, [one.node for one in found], member_id)
     trees: list[tuple[Compiled, Explained]] = [(one, one.node.explain(facts)) for one in found]
     trees = sorted(
@@ -139,18 +183,30 @@ def preview(session: Session, definition: Any, *, slug: str = "") -> Preview:
     try:
         session.execute(text("SET LOCAL transaction_read_only = on"))
         session.execute(text(f"SET LOCAL statement_timeout = {seconds * 1000:d}"))
-        met = (Member.status == "active") & node.sql()
-        had = exists().where(Award.member_id == Member.id, Award.badge_id == Badge.id, Badge.slug == slug)
-        counts = select(func.count(), func.count().filter(had.correlate(Member))).select_from(Member).where(met)
+        frame = Frame()
+        had = frame.rows("had", lambda keep: _ever_had(slug))
+        met = (Member.status == "active") & node.sql(frame)
+        counts = select(func.count(), func.count(had.c.member_id)).select_from(frame.joined()).where(met)
         count, already = session.execute(counts).one()
-        sample = list(session.scalars(select(Member).where(met).order_by(Member.id).limit(SAMPLES)))
+        kept = frame.joined().join(Award, Award.member_id == Member.id).join(Badge, Badge.id == Award.badge_id)
+        mine = (Badge.slug == slug, Award.revoked_at.is_(None), Award.source != "manual")
+        fail = node.sql(frame, negated=True)
+        losing = session.scalar(select(func.count()).select_from(kept).where(*mine, fail)) or 0
+        first = select(Member).select_from(frame.joined()).where(met).order_by(Member.id).limit(SAMPLES)
+        sample = list(session.scalars(first))
     except OperationalError as problem:
         if getattr(problem.orig, "sqlstate", None) != "57014":
             raise
         raise PreviewTooSlow(seconds=seconds) from None
     finally:
         savepoint.rollback()
-    return Preview(count=count, already=already, sample=sample)
+    return Preview(count=count, already=already, losing=losing, sample=sample)
+
+
+def _ever_had(slug: str) -> Select[Any]:
+    """Members who have or had the badge."""
+    badge_id = select(Badge.id).where(Badge.slug == slug).scalar_subquery()
+    return select(Award.member_id).where(Award.badge_id == badge_id)
 
 
 def facts_of(session: Session, nodes: Iterable[Node], member_id: UUID) -> Facts:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from guildhall import Actor, NotFound, enqueue
 from guildhall.web import RestBlueprint, Schema, fields
 
 from . import queries, service
-from .criteria import Explained
+from .criteria import Explained, named
 from .errors import BadgeNotFound
 from .models import CATEGORIES, Badge
 
@@ -71,6 +72,20 @@ class ExplanationSchema(Schema):
         allow_none=True,
         metadata={"description": "Tree of kind, place, ok, parts; leaves have actual, target, remaining, sentence."},
     )
+    given = fields.Raw(
+        allow_none=True,
+        metadata={"description": "The same of the version that gave it, with what was measured then."},
+    )
+
+
+class LocaleQuery(Schema):
+    """In which language."""
+
+    locale = fields.String(
+        load_default="",
+        validate=validate.Length(max=12),
+        metadata={"description": "Names and descriptions in this language, where a badge has them (fr, pt_BR)."},
+    )
 
 
 class ExplainQuery(Schema):
@@ -82,7 +97,7 @@ class AwardBody(Schema):
     reason = fields.String(required=True, validate=validate.Length(1, service.LONGEST_REASON))
 
 
-class ReasonBody(Schema):
+class RevokeBody(Schema):
     reason = fields.String(required=True, validate=validate.Length(1, service.LONGEST_REASON))
 
 
@@ -114,6 +129,9 @@ class PreviewBody(Schema):
 class PreviewSchema(Schema):
     count = fields.Integer(metadata={"description": "Active members who meet the criteria now."})
     already = fields.Integer(metadata={"description": "Of them, those who have had the badge."})
+    losing = fields.Integer(
+        metadata={"description": "Holders by criteria who would not meet these; they keep the badge."}
+    )
     sample = fields.List(fields.UUID(), metadata={"description": "The first few members' ids."})
 
 
@@ -126,20 +144,21 @@ class JobSchema(Schema):
 
 
 @rest.get("/badges", public=True)
+@rest.arguments(LocaleQuery, location="query")
 @rest.response(200, StandingSchema(many=True))
-def list_badges(session: Session, actor: Actor) -> list[dict[str, Any]]:
+def list_badges(session: Session, actor: Actor, query: dict[str, Any]) -> list[dict[str, Any]]:
     """List the badges you may see, with the share of members that holds each."""
-    held = _held(session, actor)
-    everything = queries.standings(session)
+    viewer = Viewer.of(session, actor)
+    texts = queries.texts(session, query["locale"]) if query["locale"] else {}
     return [
         {
-            **_badge(one.badge, actor, held),
+            **_called(viewer.shown(one.badge), texts),
             "holders": one.holders,
             "share_basis_points": one.share,
-            "held": one.badge.id in held,
+            "held": one.badge.id in viewer.held,
         }
-        for one in everything
-        if _visible(one.badge, actor, held)
+        for one in queries.standings(session)
+        if viewer.sees(one.badge)
     ]
 
 
@@ -153,14 +172,16 @@ def create_badge(session: Session, actor: Actor, body: dict[str, Any]) -> Badge:
 
 
 @rest.get("/badges/<slug>", public=True)
+@rest.arguments(LocaleQuery, location="query")
 @rest.response(200, BadgeSchema)
-def get_badge(session: Session, actor: Actor, slug: str) -> dict[str, Any]:
+def get_badge(session: Session, actor: Actor, query: dict[str, Any], slug: str) -> dict[str, Any]:
     """Get one badge."""
-    held = _held(session, actor)
+    viewer = Viewer.of(session, actor)
     badge = service.find(session, slug)
-    if not _visible(badge, actor, held):
+    if not viewer.sees(badge):
         raise BadgeNotFound(badge=slug)
-    return _badge(badge, actor, held)
+    texts = queries.texts(session, query["locale"]) if query["locale"] else {}
+    return _called(viewer.shown(badge), texts)
 
 
 @rest.patch("/badges/<slug>", permission="badges:badge:update")
@@ -179,19 +200,20 @@ def change_badge(session: Session, actor: Actor, body: dict[str, Any], slug: str
 def explain_badge(session: Session, actor: Actor, query: dict[str, Any], slug: str) -> dict[str, Any]:
     """Explain why a member has, or has not yet, a badge."""
     member_id = _member(actor, query["member"])
-    held = _held(session, actor)
+    viewer = Viewer.of(session, actor)
     found = queries.explain(session, slug, member_id)
-    if not _visible(found.badge, actor, held):
+    if not viewer.sees(found.badge):
         raise BadgeNotFound(badge=slug)
-    if not _open(found.badge, actor, held):
-        found = replace(found, tree=None)
+    if not viewer.opens(found.badge):
+        found = replace(found, tree=None, given=None)
     return {
         "badge": slug,
         "member_id": member_id,
         "state": found.state,
         "progress_basis_points": found.progress,
         "award": _award(found.award, found.badge) if found.award else None,
-        "criteria": _tree(found.tree) if found.tree else None,
+        "criteria": told(found.tree) if found.tree else None,
+        "given": told(found.given) if found.given else None,
     }
 
 
@@ -199,9 +221,9 @@ def explain_badge(session: Session, actor: Actor, query: dict[str, Any], slug: s
 @rest.response(200, AwardSchema(many=True))
 def member_badges(session: Session, actor: Actor, member_id: UUID) -> list[dict[str, Any]]:
     """List the badges that a member holds, newest first. Others do not see secret ones that they do not hold."""
-    held = _held(session, actor)
+    viewer = Viewer.of(session, actor)
     found = queries.held_by(session, member_id)
-    return [_award(award, badge) for award, badge in found if _visible(badge, actor, held)]
+    return [_award(award, badge) for award, badge in found if viewer.sees(badge)]
 
 
 @rest.post("/badges/<slug>/awards", permission="badges:award:create", idempotent=True)
@@ -214,7 +236,7 @@ def award_badge(session: Session, actor: Actor, body: dict[str, Any], slug: str)
 
 
 @rest.post("/badges/<slug>/awards/<uuid:member_id>/revoke", permission="badges:award:revoke")
-@rest.arguments(ReasonBody)
+@rest.arguments(RevokeBody)
 @rest.response(200, AwardSchema)
 def revoke_badge(session: Session, actor: Actor, body: dict[str, Any], slug: str, member_id: UUID) -> dict[str, Any]:
     """Remove a badge from a member, with a reason; it is not awarded again by itself."""
@@ -228,7 +250,8 @@ def revoke_badge(session: Session, actor: Actor, body: dict[str, Any], slug: str
 def preview_criteria(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
     """Count who would earn criteria now, before they are saved."""
     found = queries.preview(session, body["criteria"], slug=body["badge"])
-    return {"count": found.count, "already": found.already, "sample": [member.id for member in found.sample]}
+    sample = [member.id for member in found.sample]
+    return {"count": found.count, "already": found.already, "losing": found.losing, "sample": sample}
 
 
 @rest.post("/badges/recalculate", permission="badges:badge:recalculate")
@@ -241,25 +264,33 @@ def recalculate_badges(session: Session, actor: Actor, body: dict[str, Any]) -> 
     return {"job_id": enqueue(session, actor, "badges.recalculate", {"badge": body["badge"]}).id}
 
 
-def _held(session: Session, actor: Actor) -> frozenset[UUID]:
-    """Ids of the badges that the asking member holds."""
-    if actor.member_id is None:
-        return frozenset()
-    return frozenset(badge.id for _award_, badge in queries.held_by(session, actor.member_id))
+@dataclass(frozen=True)
+class Viewer:
+    """Who asks, and what may be told: ``held`` are ids of badges, ``veiled`` slugs of those they may not hear of."""
 
+    all: bool
+    held: frozenset[UUID]
+    veiled: frozenset[str]
 
-def _visible(badge: Badge, actor: Actor, held: frozenset[UUID]) -> bool:
-    return actor.can(SEE_ALL) or badge.id in held or (badge.enabled and badge.visibility != "secret")
+    @classmethod
+    def of(cls, session: Session, actor: Actor) -> Viewer:
+        everything = actor.can(SEE_ALL)
+        mine = queries.held_by(session, actor.member_id) if actor.member_id else []
+        held = frozenset(badge.id for _award_, badge in mine)
+        return cls(everything, held, frozenset() if everything else queries.veiled(session, held))
 
+    def sees(self, badge: Badge) -> bool:
+        return badge.slug not in self.veiled
 
-def _open(badge: Badge, actor: Actor, held: frozenset[UUID]) -> bool:
-    """Whether the criteria may be seen."""
-    return actor.can(SEE_ALL) or badge.id in held or badge.visibility == "public"
+    def opens(self, badge: Badge) -> bool:
+        """Whether the criteria may be seen: not those that name a badge which may not be heard of."""
+        if not self.all and named(badge.criteria) & self.veiled:
+            return False
+        return self.all or badge.id in self.held or badge.visibility == "public"
 
-
-def _badge(badge: Badge, actor: Actor, held: frozenset[UUID]) -> dict[str, Any]:
-    shown = {key: getattr(badge, key) for key in BadgeSchema().fields}
-    return shown if _open(badge, actor, held) else {**shown, "criteria": None}
+    def shown(self, badge: Badge) -> dict[str, Any]:
+        told = {key: getattr(badge, key) for key in BadgeSchema().fields}
+        return told if self.opens(badge) else {**told, "criteria": None}
 
 
 def _award(award: Any, badge: Badge) -> dict[str, Any]:
@@ -297,7 +328,16 @@ def _member(actor: Actor, given: str) -> UUID:
     return member_id
 
 
-def _tree(node: Explained) -> dict[str, Any]:
+def _called(shown: dict[str, Any], texts: Mapping[UUID, tuple[str, str]]) -> dict[str, Any]:
+    """A badge with the name and description of a language, where it has them."""
+    if shown["id"] not in texts:
+        return shown
+    name, description = texts[shown["id"]]
+    return {**shown, "name": name, "description": description or shown["description"]}
+
+
+def told(node: Explained) -> dict[str, Any]:
+    """An explained tree as JSON."""
     shown: dict[str, Any] = {
         "kind": node.kind,
         "place": node.place,
@@ -313,5 +353,5 @@ def _tree(node: Explained) -> dict[str, Any]:
             "sentence": node.leaf.text,
         }
     else:
-        shown["parts"] = [_tree(part) for part in node.parts]
+        shown["parts"] = [told(part) for part in node.parts]
     return shown

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, _, new_id, now
 
-from .models import Badge
+from .models import Badge, BadgeVersion
 
 Row = tuple[str, str, str, str, int | None, str, dict[str, Any]]
 
@@ -66,6 +67,15 @@ SEEDS: list[Row] = [
         "user-check",
         _count("profile.complete"),
     ),
+    (
+        "verified-email",
+        _("Confirmed Address"),
+        _("Confirmed the e-mail address."),
+        "Profile",
+        1,
+        "mail",
+        {"type": "email.verified"},
+    ),
     ("contributor", _("Contributor"), _("Made a first contribution."), "Special", 1, "heart", _count("*")),
     (
         "early-supporter",
@@ -111,3 +121,6 @@ def seed(session: Session, actor: Actor) -> None:
     columns = ("slug", "name", "description", "category", "level", "icon", "criteria")
     rows = [{"id": new_id(), "created_at": now(), **dict(zip(columns, row, strict=True))} for row in SEEDS]
     session.execute(insert(Badge).values(rows).on_conflict_do_nothing(index_elements=["slug"]))
+    present = select(Badge.id, Badge.version, Badge.criteria, Badge.created_at)
+    versions = insert(BadgeVersion).from_select(["badge_id", "version", "criteria", "created_at"], present)
+    session.execute(versions.on_conflict_do_nothing())

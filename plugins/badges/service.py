@@ -6,7 +6,7 @@ import re
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -17,10 +17,12 @@ from .criteria import Node, invalid, parse
 from .errors import BadgeAlreadyHeld, BadgeNotFound, BadgeNotHeld, NotEligible
 from .evaluator import cascade, remaining
 from .events import BadgeAwarded, BadgeRevoked
-from .models import VISIBILITIES, Award, Badge
+from .models import VISIBILITIES, Award, Badge, BadgeText, BadgeVersion
 
-SLUG = re.compile(r"^[a-z0-9]+(-[a-z0-9]+)*$")
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LOCALE = re.compile(r"[a-z]{2,3}(_[A-Za-z]{2,4})?")
 LONGEST_REASON = 500
+LONGEST_DESCRIPTION = 5_000
 
 
 def create_badge(session: Session, actor: Actor, values: dict[str, Any]) -> Badge:
@@ -32,6 +34,7 @@ def create_badge(session: Session, actor: Actor, values: dict[str, Any]) -> Badg
     badge = Badge(**values)
     session.add(badge)
     session.flush()
+    _keep_version(session, actor, badge)
     return badge
 
 
@@ -50,7 +53,52 @@ def update_badge(session: Session, actor: Actor, badge: Badge, values: dict[str,
         setattr(badge, key, value)
     badge.revision += 1
     session.flush()
+    _keep_version(session, actor, badge)
     return badge
+
+
+def _keep_version(session: Session, actor: Actor, badge: Badge) -> None:
+    """Keep the criteria under their version, which awards name; the one that is kept stays."""
+    row = {"badge_id": badge.id, "version": badge.version, "criteria": badge.criteria, "created_by": actor.member_id}
+    session.execute(insert(BadgeVersion).values(**row, created_at=now()).on_conflict_do_nothing())
+
+
+def write_text(
+    session: Session, actor: Actor, *, slug: str, locale: str, name: str, description: str = ""
+) -> BadgeText:
+    """Say what a badge is called in a language; ``locale`` as in the translations (``fr``, ``pt_BR``).
+
+    Raises BadgeNotFound, Invalid by field.
+    """
+    actor.require("badges:badge:update")
+    problems: dict[str, list[str]] = {}
+    if not LOCALE.fullmatch(locale):
+        problems["locale"] = [_("Give a language as in fr or pt_BR.")]
+    if not 1 <= len(name.strip()) <= 120:
+        problems["name"] = [_("Give a name of 1 to 120 characters.")]
+    if len(description) > LONGEST_DESCRIPTION:
+        problems["description"] = [_("A description has at most 5,000 characters.")]
+    if problems:
+        raise Invalid(problems)
+    badge = find(session, slug)
+    values = {"name": name.strip(), "description": description}
+    statement = insert(BadgeText).values(badge_id=badge.id, locale=locale, **values)
+    session.execute(statement.on_conflict_do_update(index_elements=["badge_id", "locale"], set_=values))
+    changes = {f"text.{locale}": [None, name.strip()]}
+    audit(session, actor, "badges.text.written", subject_type="badges.badge", subject_id=badge.id, changes=changes)
+    return session.get_one(BadgeText, (badge.id, locale), populate_existing=True)
+
+
+def delete_text(session: Session, actor: Actor, *, slug: str, locale: str) -> None:
+    """Take back what a badge is called in a language. Raises BadgeNotFound, NotFound (no such text)."""
+    actor.require("badges:badge:update")
+    badge = find(session, slug)
+    statement = delete(BadgeText).where(BadgeText.badge_id == badge.id, BadgeText.locale == locale)
+    name = session.scalar(statement.returning(BadgeText.name))
+    if name is None:
+        raise NotFound()
+    changes = {f"text.{locale}": [name, None]}
+    audit(session, actor, "badges.text.deleted", subject_type="badges.badge", subject_id=badge.id, changes=changes)
 
 
 def check_criteria(session: Session, definition: Any, *, slug: str = "") -> Node:
@@ -90,7 +138,7 @@ def award(session: Session, actor: Actor, *, slug: str, member_id: UUID, reason:
     restored = session.scalar(
         update(Award)
         .where(Award.badge_id == badge.id, Award.member_id == member_id, Award.revoked_at.is_not(None))
-        .values(**values, revoked_at=None, revoked_by=None, revoke_reason=None)
+        .values(**values, badge_version=badge.version, revoked_at=None, revoked_by=None, revoke_reason=None)
         .returning(Award.id)
     )
     award_id = restored or _give(session, badge, member, values)
@@ -170,7 +218,7 @@ def _reason(reason: str) -> str:
 
 def _check_fields(values: dict[str, Any]) -> None:
     problems: dict[str, list[str]] = {}
-    if "slug" in values and not (SLUG.match(values["slug"] or "") and len(values["slug"]) <= 80):
+    if "slug" in values and not (SLUG.fullmatch(values["slug"] or "") and len(values["slug"]) <= 80):
         problems["slug"] = [_("Use lower-case letters, digits and single hyphens.")]
     if values.get("level") is not None and not 1 <= values["level"] <= 5:
         problems["level"] = [_("A level is 1 to 5, or none.")]

@@ -16,7 +16,7 @@ class BadgeSettings(Settings):
         ge=0,
         le=10_000,
         description=_(
-            "A recalculation that gives a badge to more members than this publishes one event for all of them "
+            "A step of a recalculation that gives more badges than this publishes one event for all of them "
             "instead of one for each."
         ),
     )

@@ -14,6 +14,7 @@ from guildhall import Actor, NotFound, now
 from guildhall.web import PageBlueprint, render
 
 from . import queries
+from .corrections import corrections_of
 from .hooks import story
 from .models import Contribution, ContributionType
 
@@ -30,7 +31,15 @@ def leaderboard_page(session: Session, actor: Actor) -> str:
         at = datetime.strptime(request.args.get("at", ""), "%Y-%m-%d").replace(tzinfo=UTC)
     except ValueError:
         at = queries.newest_at(session) or now()
-    board = queries.leaderboard(session, period=period, at=at, top=100, me=actor.member_id)
+    season = request.args.get("season", "")
+    try:
+        season_id = UUID(season) if season else None
+    except ValueError:
+        raise NotFound() from None
+    code = request.args.get("type") or None
+    board = queries.leaderboard(
+        session, period=period, at=at, type=code, season_id=season_id, top=100, me=actor.member_id
+    )
     return render("contributions/leaderboard.html", board=board, periods=PERIODS, at=at.date())
 
 
@@ -41,7 +50,14 @@ def contribution_page(session: Session, actor: Actor, key: UUID) -> str:
     if record is None:
         raise NotFound()
     type_of = session.scalar(select(ContributionType).where(ContributionType.code == record.type))
-    return render("contributions/contribution.html", record=record, type=type_of, stages=story(session, key))
+    return render(
+        "contributions/contribution.html",
+        record=record,
+        type=type_of,
+        stages=story(session, key),
+        corrections=corrections_of(session, key),
+        may_correct=actor.can("contributions:contribution:correct"),
+    )
 
 
 def recent_kpi(session: Session) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from guildhall import Conflict, Invalid, Limit, NotFound, _
+from guildhall import Conflict, Forbidden, Invalid, Limit, NotFound, _
 
 
 class DuplicateEvent(Conflict):
@@ -20,6 +20,12 @@ class InvalidContributionType(Invalid):
 class InvalidMetadata(Invalid):
     code = "INVALID_METADATA"
     sentence = _("The details must be a JSON object of at most {limit} characters.")
+
+
+class DetailsUnfit(InvalidMetadata):
+    """The details do not meet the type's JSON Schema. ``place`` is a path such as ``details/lines``."""
+
+    sentence = _("{place} does not fit: the type asks for {rule} {expected}.")
 
 
 class InvalidEvent(Invalid):
@@ -44,6 +50,10 @@ class FrequencyLimit(Limit):
     sentence = _("The limit of {count} for each {per} is reached for this member and type.")
 
 
+class CoolDown(FrequencyLimit):
+    sentence = _("This type counts again {seconds} seconds after the last one.")
+
+
 class ScoringError(Invalid):
     code = "SCORING_ERROR"
     sentence = _("The rules of the type {type} cannot be used: {problem}")
@@ -62,3 +72,48 @@ class TooManyLines(Invalid):
 class NotARepository(Invalid):
     code = "NOT_A_REPOSITORY"
     sentence = _("{path} is not a git repository that can be read: {problem}")
+
+
+class AlreadyDecided(Conflict):
+    code = "ALREADY_DECIDED"
+    sentence = _("Somebody has decided this already: it was {state}.")
+
+
+class NotCounted(Conflict):
+    code = "NOT_COUNTED"
+    sentence = _("Only a contribution that counts can be corrected; this one is {state}.")
+
+
+class RescoreNotReady(Conflict):
+    code = "RESCORE_NOT_READY"
+    sentence = _("This period is {state}: try it first, then apply it once.")
+
+
+class SeasonNotOver(Conflict):
+    code = "SEASON_NOT_OVER"
+    sentence = _("The season runs until {ends_at}; it can be closed after that.")
+
+
+class SeasonIsClosed(Conflict):
+    code = "SEASON_CLOSED"
+    sentence = _("The season is closed; its dates and awards can no longer change.")
+
+
+class IdentityTaken(Conflict):
+    code = "IDENTITY_TAKEN"
+    sentence = _("Another account already has this identity; ask an admin if it is yours.")
+
+
+class ClaimPending(Conflict):
+    code = "CLAIM_PENDING"
+    sentence = _("You have asked for this identity already; an admin will decide.")
+
+
+class SignatureInvalid(Forbidden):
+    code = "SIGNATURE_INVALID"
+    sentence = _("The signature does not fit the body; check the secret on both sides.")
+
+
+class PayloadUnreadable(Invalid):
+    code = "PAYLOAD_UNREADABLE"
+    sentence = _("The payload cannot be read as contributions: {problem}")

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from guildhall import Actor, Panel, _, collect, enqueue_once, hookimpl
 
 from . import queries
+from .corrections import corrections_of
 from .hookspecs import STAGES, Stage
-from .models import Contribution, Milestone, MilestoneReachedRow, Reward
+from .models import Contribution, Level, LevelReachedRow, Milestone, MilestoneReachedRow, Review, Reward
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -28,7 +29,7 @@ def story(session: Session, contribution_id: UUID) -> list[Stage]:
 
 @hookimpl
 def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
-    """Trigger, score, record, progress, and the reward that was asked for."""
+    """Trigger, score and its corrections, record, review, progress, and the reward that was asked for."""
     found = session.get(Contribution, contribution_id)
     if found is None:
         return []
@@ -58,12 +59,31 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
             detail=found.reason or "",
         ),
     ]
-    if found.state == "counted":
-        detail = f"{found.points:+d} · {found.local_day.isoformat()}"
+    if found.state in ("counted", "reversed"):
+        detail = f"{found.total:+d} · {found.local_day.isoformat()}"
         stages.append(Stage(at=at, stage="progress", title=_("Progress updated"), icon="trending-up", detail=detail))
     reached = select(Milestone.label, MilestoneReachedRow.created_at).join(Milestone)
     for label, when in session.execute(reached.where(MilestoneReachedRow.contribution_id == contribution_id)):
         stages.append(Stage(at=when, stage="progress", title=_("Milestone reached"), icon="flag", detail=label))
+    levels = select(Level.label, LevelReachedRow.created_at).join(Level)
+    for label, when in session.execute(levels.where(LevelReachedRow.contribution_id == contribution_id)):
+        stages.append(Stage(at=when, stage="progress", title=_("Level reached"), icon="trending-up", detail=label))
+    review = session.scalar(select(Review).where(Review.contribution_id == contribution_id))
+    if review is not None:
+        why = ", ".join(one["signal"] for one in review.signals)
+        stages.append(
+            Stage(
+                at=review.decided_at or review.created_at,
+                stage="record",
+                title=_("Held for a review"),
+                icon="shield-check",
+                state=review.state,
+                detail=f"{why} {review.reason}".strip(),
+            )
+        )
+    for one in corrections_of(session, contribution_id):
+        detail = f"{one.points:+d} · {one.kind} · {one.reason}"
+        stages.append(Stage(at=one.created_at, stage="score", title=_("Corrected"), icon="adjustments", detail=detail))
     for reward in session.scalars(select(Reward).where(Reward.contribution_id == contribution_id)):
         detail = f"{reward.amount} {reward.asset} · {reward.reason}"
         stages.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +24,33 @@ class Stage:
     state: str = "done"
     icon: str = "point"
     url: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A contribution that is about to be scored; ``base`` are its type's points."""
+
+    id: UUID
+    member_id: UUID
+    type: str
+    details: Mapping[str, Any]
+    source: str
+    occurred_at: datetime
+    challenge_id: UUID | None
+    submission_id: UUID | None
+    base: int
+
+
+@hookspec
+def score_adjustments(session: Any, drafts: Sequence[Draft]) -> Mapping[UUID, Sequence[tuple[str, int]]]:
+    """Addends (label, whole points, perhaps negative) to the scores of ``drafts``, by their id. *Strict.*
+
+    Asked once for many, for the simulator and for re-scoring too: answer from what holds at ``occurred_at``, write
+    nothing, and leave out what you have nothing to add to. Each addend is a line of the breakdown; the total is never
+    negative, and an override and the type's cap come after. An exception refuses the contributions, so that none is
+    scored without what belongs to it. Not called for what is invalid, nor when an admin overrides a score by hand.
+    """
+    return {}
 
 
 @hookspec

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
-from sqlalchemy import select, text, tuple_, update
+from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, DomainError, Member, locks, new_id, now
+from guildhall import Actor, DomainError, locks, new_id, now
 
-from . import limits, milestones, progress
+from . import limits, milestones, progress, reviews, risk, schemas, scoring
 from .errors import (
     FrequencyLimit,
     InvalidContributionType,
@@ -31,7 +30,8 @@ from .errors import (
     OccurredTooLongAgo,
 )
 from .models import Contribution, ContributionType
-from .rules import EVER, Rules, rules_of, score
+from .people import Person, people
+from .rules import EVER, Rules, rules_of
 from .settings import ContributionSettings
 
 DETAILS_LIMIT = 16_000
@@ -58,7 +58,8 @@ class NewContribution:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What became of one line: ``recorded``, ``duplicate``, ``rejected`` (kept, 0 points) or ``invalid`` (not kept).
+    """What became of one line: ``recorded``, ``pending`` (held for a review), ``duplicate``, ``rejected`` (kept, 0
+    points) or ``invalid`` (not kept).
 
     ``contribution_id`` is the first one's for a duplicate; ``error`` says why it is not recorded.
     """
@@ -74,37 +75,27 @@ class Outcome:
         return self.error.code if self.error else None
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """What scoring needs to know of a member: the zone, and the tier since when."""
-
-    zone: ZoneInfo
-    tier: str
-    tiers: tuple[tuple[datetime, str], ...]
-
-    def tier_at(self, at: datetime) -> str:
-        """The tier held at ``at``; before the first known change it was free."""
-        if not self.tiers:
-            return self.tier
-        return next((tier for since, tier in reversed(self.tiers) if since <= at), "free")
-
-
-_TIERS = text("SELECT member_id, since, tier FROM core_member_tier WHERE member_id = ANY(:ids) ORDER BY since")
-
 _INSERT = text("""
     INSERT INTO contributions_contribution
     SELECT * FROM jsonb_populate_recordset(NULL::contributions_contribution, CAST(:rows AS jsonb))
     ON CONFLICT (type, event_key) DO NOTHING RETURNING id
+""")
+_REFUSE = text("""
+    UPDATE contributions_contribution c SET state = 'rejected', reason = r.reason, points = 0, breakdown = '[]'
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS r (id, reason) WHERE c.id = r.id
 """)
 
 
 class Intake:
     """One call's work: the rules and settings are read once, the members locked once, in sorted order."""
 
-    def __init__(self, session: Session, actor: Actor, source: str, settings: ContributionSettings) -> None:
+    def __init__(
+        self, session: Session, actor: Actor, source: str, settings: ContributionSettings, *, bulk: bool = False
+    ) -> None:
         self.session = session
         self.actor = actor
         self.source = source
+        self.bulk = bulk
         self.settings = settings
         self.at = now()
         self._rules: dict[str, Rules | None] = {}
@@ -112,32 +103,30 @@ class Intake:
 
     def lock(self, member_ids: set[UUID]) -> None:
         """Lock the members and learn their zones and tiers."""
-        ids = sorted(locks.members(self.session, member_ids))
-        changes: dict[UUID, list[tuple[datetime, str]]] = {}
-        for member_id, since, tier in self.session.execute(_TIERS, {"ids": ids}):
-            changes.setdefault(member_id, []).append((since, tier))
-        query = select(Member.id, Member.time_zone, Member.tier).where(Member.id.in_(ids))
-        for member_id, zone, tier in self.session.execute(query):
-            self._people[member_id] = Person(ZoneInfo(zone), tier, tuple(changes.get(member_id, ())))
+        self._people = people(self.session, sorted(locks.members(self.session, member_ids)))
+
+    def meet(self, member_ids: set[UUID]) -> None:
+        """Learn the members' zones and tiers without a lock, for a score that has no effect."""
+        self._people = people(self.session, sorted(member_ids))
 
     def take(self, rows: Sequence[NewContribution]) -> list[Outcome]:
         """Record ``rows`` (of locked members); one outcome for each, in their order."""
         outcomes: list[Outcome | None] = [None] * len(rows)
-        prepared: dict[int, dict[str, Any]] = {}
-        for position, row in enumerate(rows):
-            try:
-                prepared[position] = self._prepare(row)
-            except DomainError as problem:
-                outcomes[position] = Outcome(line=row.line, outcome="invalid", error=problem)
+        prepared = self.prepare(rows, outcomes)
+        self.score(list(prepared.values()))
         stored = self._insert(list(prepared.values()))
-        refused = self._limit([values for values in prepared.values() if values["id"] in stored])
-        counted = [values for values in prepared.values() if values["id"] in stored and values["id"] not in refused]
-        self._add_up(counted)
+        new = [values for values in prepared.values() if values["id"] in stored]
+        refused = self._limit(new)
+        counted = [values for values in new if values["id"] not in refused]
+        flagged = self._hold(counted)
+        self._add_up([values for values in counted if values["id"] not in flagged])
         firsts = self._firsts([values for values in prepared.values() if values["id"] not in stored])
         for position, values in prepared.items():
             line, key = rows[position].line, values["id"]
             if key in refused:
                 outcome = Outcome(line=line, outcome="rejected", contribution_id=key, error=refused[key])
+            elif key in flagged:
+                outcome = Outcome(line=line, outcome="pending", contribution_id=key, points=values["points"])
             elif key in stored:
                 outcome = Outcome(line=line, outcome="recorded", contribution_id=key, points=values["points"])
             else:
@@ -146,9 +135,24 @@ class Intake:
             outcomes[position] = outcome
         return [outcome for outcome in outcomes if outcome is not None]
 
+    def prepare(self, rows: Sequence[NewContribution], outcomes: list[Outcome | None]) -> dict[int, dict[str, Any]]:
+        """The valid rows by position, not scored yet; the others' outcomes are written down."""
+        prepared: dict[int, dict[str, Any]] = {}
+        self._learn({row.type for row in rows})
+        for position, row in enumerate(rows):
+            try:
+                prepared[position] = self._prepare(row)
+            except DomainError as problem:
+                outcomes[position] = Outcome(line=row.line, outcome="invalid", error=problem)
+        return prepared
+
+    def score(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Give rows their points and breakdowns; plugins and overrides have their say. Raises ScoringError."""
+        scoring.score_rows(self.session, rows, self._rules, self._people)
+
     def _prepare(self, row: NewContribution) -> dict[str, Any]:
-        """The row to insert, scored. Raises the error that makes it invalid."""
-        rules = self._rules_of(row.type)
+        """The row to insert, but for its score. Raises the error that makes it invalid."""
+        rules = self.rules_of(row.type)
         person = self._people.get(row.member_id)
         if person is None:
             raise MemberUnknown()
@@ -159,15 +163,17 @@ class Intake:
         if not 1 <= len(key) <= KEY_LENGTH or not key.isprintable():
             raise InvalidEvent(problem=f"the key must have 1 to {KEY_LENGTH} printable characters")
         details = _checked(row.details)
+        if rules.details_schema is not None:
+            schemas.require(rules.details_schema, details)
         at = self._when(row.occurred_at)
-        result = score(rules, person.tier_at(at), details)
         return {
             "id": contribution_id,
             "member_id": row.member_id,
             "type": rules.code,
-            "points": result.points,
+            "points": 0,
+            "correction": 0,
             "state": "counted",
-            "breakdown": result.lines,
+            "breakdown": [],
             "type_version": rules.version,
             "details": details,
             "source": self.source,
@@ -179,14 +185,25 @@ class Intake:
             "counts_for_streak": rules.counts_for_streak,
             "created_at": self.at,
             "correlation_id": self.actor.correlation_id,
+            "fingerprint": risk.fingerprint(details) if self.source not in risk.TRUSTED else None,
         }
 
-    def _rules_of(self, code: str) -> Rules:
-        if code not in self._rules and code.isprintable():
-            row = self.session.scalar(
-                select(ContributionType).where(ContributionType.code == code, ContributionType.enabled)
-            )
-            self._rules[code] = rules_of(row) if row else None
+    def _learn(self, codes: set[str]) -> None:
+        """Read the rules of types that were not met before."""
+        unmet = [code for code in codes if code not in self._rules and code.isprintable()]
+        if not unmet:
+            return
+        self._rules.update(dict.fromkeys(unmet))
+        query = select(ContributionType).where(ContributionType.code.in_(unmet), ContributionType.enabled)
+        for row in self.session.scalars(query.execution_options(populate_existing=True)):
+            self._rules[row.code] = rules_of(row)
+
+    def tier_of(self, member_id: UUID, at: datetime) -> str:
+        """The tier that a member held at a time."""
+        return self._people[member_id].tier_at(at)
+
+    def rules_of(self, code: str) -> Rules:
+        """The rules of a type. Raises InvalidContributionType, ScoringError."""
         rules = self._rules.get(code)
         if rules is None:
             raise InvalidContributionType(type=code)
@@ -217,25 +234,23 @@ class Intake:
         return set(self.session.scalars(_INSERT, {"rows": written}))
 
     def _limit(self, rows: list[dict[str, Any]]) -> dict[UUID, FrequencyLimit]:
-        """Claim the places of types with limits, one by one; what finds none is kept as rejected."""
-        refused: dict[UUID, FrequencyLimit] = {}
-        for row in rows:
-            reached = limits.claim(
-                self.session,
-                self._rules_of(row["type"]).limits,
-                member_id=row["member_id"],
-                type=row["type"],
-                occurred_at=row["occurred_at"],
-            )
-            if reached:
-                refused[row["id"]] = FrequencyLimit(count=reached.count, per=reached.per)
-                reject = update(Contribution).where(Contribution.id == row["id"])
-                reason = f"limit:{reached.per}"
-                self.session.execute(reject.values(state="rejected", reason=reason, points=0, breakdown=[]))
+        """Claim the places of types with limits; what finds none is kept as rejected."""
+        refused = limits.claim(self.session, rows, {row["type"]: self.rules_of(row["type"]) for row in rows})
+        if refused:
+            reasons = [f"limit:{error.params['per']}" for error in refused.values()]
+            self.session.execute(_REFUSE, {"ids": list(refused), "reasons": reasons})
         return refused
 
+    def _hold(self, rows: list[dict[str, Any]]) -> set[UUID]:
+        """Hold back what looks like abuse, and open a review of each."""
+        found = risk.signals(self.session, rows, self.settings, bulk=self.bulk)
+        if found:
+            held = [(row, found[row["id"]]) for row in rows if row["id"] in found]
+            reviews.open_reviews(self.session, self.actor, held)
+        return set(found)
+
     def _add_up(self, rows: list[dict[str, Any]]) -> None:
-        points = progress.add(self.session, [row["id"] for row in rows])
+        points = progress.add(self.session, [progress.Change(row["id"], row["points"]) for row in rows])
         gains: dict[UUID, list[tuple[UUID, int]]] = {}
         for row in rows:
             gains.setdefault(row["member_id"], []).append((row["id"], row["points"]))

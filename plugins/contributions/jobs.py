@@ -7,7 +7,7 @@ from typing import Any
 
 from guildhall import JobContext
 
-from . import importing, service
+from . import awards, importing, ranks, rescoring, service
 from .history import Masked, count_git, git_lines
 
 
@@ -29,3 +29,20 @@ def recalculate(context: JobContext) -> dict[str, Any]:
     """Work out every member's totals and streaks anew."""
     with context.unit_of_work() as session:
         return {"members": service.recalculate(session, context.actor)}
+
+
+def rescore(context: JobContext) -> dict[str, Any]:
+    """Try or apply the re-scoring ``params["rescore_id"]``; started again it goes on after its last page."""
+    return rescoring.run(context)
+
+
+def pay_awards(context: JobContext) -> dict[str, Any]:
+    """Ask for the awards of every month that is over and was not paid."""
+    return awards.pay_due(context)
+
+
+def fold_ranks(context: JobContext) -> dict[str, Any]:
+    """Add up how many members have how many points, so that ranks are read fast."""
+    with context.unit_of_work() as session:
+        ranks.fold(session)
+    return {}

@@ -1,53 +1,121 @@
-"""How often a type may count for a member: slots that a conditional upsert claims, so that no race gets past."""
+"""How often a type may count for a member: places in calendar windows, and a cool-down between two.
+
+The caller holds the members' locks, which every writer takes first: what is read here stays true until it is written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from .rules import Limit, window_start
+from .errors import CoolDown, FrequencyLimit
+from .rules import Rules, window_start
 
-_CLAIM = text("""
-    WITH windows AS (
-        SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:starts AS timestamptz[]), CAST(:most AS bigint[]))
-            AS w (kind, starts, most)
-    )
+Row = Mapping[str, Any]
+Slot = tuple[UUID, str, str, datetime]
+
+_USED = text("""
+    SELECT slot.member_id, slot.type, window_kind, window_start, used FROM contributions_limit_slot slot
+    JOIN unnest(CAST(:members AS uuid[]), CAST(:types AS text[]), CAST(:kinds AS text[]),
+            CAST(:starts AS timestamptz[]))
+        AS w (member_id, type, kind, starts)
+    ON slot.member_id = w.member_id AND slot.type = w.type AND window_kind = kind AND window_start = starts
+""")
+_USE = text("""
     INSERT INTO contributions_limit_slot AS slot (member_id, type, window_kind, window_start, used)
-    SELECT :member_id, :type, kind, starts, 1 FROM windows WHERE most > 0
-    ON CONFLICT (member_id, type, window_kind, window_start) DO UPDATE SET used = slot.used + 1
-    WHERE slot.used < (SELECT most FROM windows WHERE kind = excluded.window_kind)
-    RETURNING window_kind
+    SELECT * FROM unnest(CAST(:members AS uuid[]), CAST(:types AS text[]), CAST(:kinds AS text[]),
+        CAST(:starts AS timestamptz[]), CAST(:used AS int[]))
+    ON CONFLICT (member_id, type, window_kind, window_start) DO UPDATE SET used = slot.used + excluded.used
 """)
-_GIVE_BACK = text("""
-    UPDATE contributions_limit_slot SET used = used - 1
-    FROM unnest(CAST(:kinds AS text[]), CAST(:starts AS timestamptz[])) AS w (kind, starts)
-    WHERE member_id = :member_id AND type = :type AND window_kind = kind AND window_start = starts
+_NEIGHBOURS = text("""
+    SELECT near.member_id, near.type, near.occurred_at
+    FROM unnest(CAST(:members AS uuid[]), CAST(:types AS text[]), CAST(:at AS timestamptz[]), CAST(:seconds AS int[]))
+        AS new (member_id, type, at, seconds)
+    JOIN contributions_contribution near ON near.member_id = new.member_id AND near.type = new.type
+        AND near.occurred_at > at - seconds * interval '1 second'
+        AND near.occurred_at < at + seconds * interval '1 second'
+    WHERE near.state IN ('counted', 'pending') AND NOT near.id = ANY(CAST(:ids AS uuid[]))
 """)
 
 
-def claim(
-    session: Session, limits: Sequence[Limit], *, member_id: UUID, type: str, occurred_at: datetime
-) -> Limit | None:
-    """Use one place of every window, or none; returns the limit that is reached, if one is.
+def claim(session: Session, rows: Sequence[Row], rules: Mapping[str, Rules]) -> dict[UUID, FrequencyLimit]:
+    """Use one place of every window for each row, in their order, or none of them; returns what is refused, by id.
 
-    The caller holds the member's lock. Windows are those of ``occurred_at``.
+    ``rows`` are stored already. Windows are those of ``occurred_at``, so one that comes late takes a place of its
+    own time. A cool-down looks both ways, for the same reason.
     """
-    if not limits:
-        return None
-    starts = {limit.per: window_start(limit.per, occurred_at) for limit in limits}
-    place = {"member_id": member_id, "type": type}
-    windows = {
-        "kinds": list(starts),
-        "starts": list(starts.values()),
-        "most": [limit.count for limit in limits],
+    refused, taken = decide(session, rows, rules)
+    if taken:
+        session.execute(_USE, {**_columns(taken), "used": list(taken.values())})
+    return refused
+
+
+def decide(
+    session: Session, rows: Sequence[Row], rules: Mapping[str, Rules]
+) -> tuple[dict[UUID, FrequencyLimit], dict[Slot, int]]:
+    """What ``claim`` would refuse, and the places it would use; nothing is written."""
+    limited = [row for row in rows if rules[row["type"]].limited]
+    if not limited:
+        return {}, {}
+    wanted = {row["id"]: _slots(row, rules[row["type"]]) for row in limited}
+    used = _used(session, {slot for slots in wanted.values() for slot in slots})
+    near = _neighbours(session, limited, rules)
+    taken: dict[Slot, int] = {}
+    refused: dict[UUID, FrequencyLimit] = {}
+    for row in limited:
+        rule, slots = rules[row["type"]], wanted[row["id"]]
+        full = (slot for slot, most in slots.items() if used.get(slot, 0) + taken.get(slot, 0) >= most)
+        if slot := next(full, None):
+            refused[row["id"]] = FrequencyLimit(count=slots[slot], per=slot[2])
+            continue
+        times = near.setdefault((row["member_id"], row["type"]), [])
+        if any(abs(row["occurred_at"] - other) < rule.cooldown for other in times):
+            refused[row["id"]] = CoolDown(seconds=int(rule.cooldown.total_seconds()), per="cooldown")
+            continue
+        times.append(row["occurred_at"])
+        for slot in slots:
+            taken[slot] = taken.get(slot, 0) + 1
+    return refused, taken
+
+
+def _slots(row: Row, rules: Rules) -> dict[Slot, int]:
+    return {
+        (row["member_id"], row["type"], limit.per, window_start(limit.per, row["occurred_at"])): limit.count
+        for limit in rules.limits
     }
-    claimed = set(session.scalars(_CLAIM, {**place, **windows}))
-    reached = next((limit for limit in limits if limit.per not in claimed), None)
-    if reached and claimed:
-        kept = {"kinds": list(claimed), "starts": [starts[kind] for kind in claimed]}
-        session.execute(_GIVE_BACK, {**place, **kept})
-    return reached
+
+
+def _used(session: Session, slots: set[Slot]) -> dict[Slot, int]:
+    if not slots:
+        return {}
+    found = session.execute(_USED, _columns(slots))
+    return {(member_id, code, kind, start): used for member_id, code, kind, start, used in found}
+
+
+def _columns(slots: Any) -> dict[str, list[Any]]:
+    ordered = list(slots)
+    return {name: [slot[n] for slot in ordered] for n, name in enumerate(("members", "types", "kinds", "starts"))}
+
+
+def _neighbours(
+    session: Session, rows: Sequence[Row], rules: Mapping[str, Rules]
+) -> dict[tuple[UUID, str], list[datetime]]:
+    """When else, near the new ones, the members did the same."""
+    cooling = [row for row in rows if rules[row["type"]].cooldown]
+    found: dict[tuple[UUID, str], list[datetime]] = {}
+    if cooling:
+        asked = {
+            "ids": [row["id"] for row in cooling],
+            "members": [row["member_id"] for row in cooling],
+            "types": [row["type"] for row in cooling],
+            "at": [row["occurred_at"] for row in cooling],
+            "seconds": [int(rules[row["type"]].cooldown.total_seconds()) for row in cooling],
+        }
+        for member_id, code, at in session.execute(_NEIGHBOURS, asked):
+            found.setdefault((member_id, code), []).append(at)
+    return found

@@ -1,57 +1,78 @@
-"""Milestones: reached once for each member, and a reward asked for once."""
+"""Milestones and levels: reached once for each member, and a reward asked for once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, exists, select
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, new_id, now, publish
+from guildhall import Actor, Event, Member, members, new_id, now, publish
 
-from .events import MilestoneReached, RewardRequested
-from .models import MemberProgress, Milestone, MilestoneReachedRow, Reward
+from .events import LevelReached, MilestoneReached, RewardRequested
+from .models import TIERS, LevelReachedRow, MilestoneReachedRow, Reward
 
 Gains = Mapping[UUID, Sequence[tuple[UUID, int]]]
 
 
+_ORDER = tuple(TIERS)
+_DUE = text("""
+    WITH risen AS (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:points AS numeric[])) AS r (member_id, points))
+    SELECT 'milestone' AS kind, member_id, m.id, threshold, NULL::int AS number, NULL AS tier
+    FROM risen JOIN contributions_milestone m ON m.enabled AND m.threshold <= points
+    WHERE NOT EXISTS (SELECT 1 FROM contributions_milestone_reached r
+        WHERE r.member_id = risen.member_id AND r.milestone_id = m.id)
+    UNION ALL
+    SELECT 'level', member_id, l.id, threshold, number, tier
+    FROM risen JOIN contributions_level l ON l.enabled AND l.threshold <= points
+    WHERE NOT EXISTS (SELECT 1 FROM contributions_level_reached r
+        WHERE r.member_id = risen.member_id AND r.level_id = l.id)
+    ORDER BY 2, 4, 1
+""")
+
+
 def reach(session: Session, actor: Actor, gains: Gains, points: Mapping[UUID, int], *, quiet: bool = False) -> None:
-    """Note the milestones that members reached just now, and publish each.
+    """Note the milestones and levels that members reached just now, and publish each; a level may grant a tier.
 
     ``gains``: by member, the contributions in the order they were recorded with their points; ``points``: the
-    members' points after them. The caller holds the members' locks; the unique key makes each milestone once.
+    members' points after them. The caller holds the members' locks; the unique keys make each once.
     """
-    reached = exists().where(
-        MilestoneReachedRow.member_id == MemberProgress.member_id,
-        MilestoneReachedRow.milestone_id == Milestone.id,
-    )
-    due = session.execute(
-        select(MemberProgress.member_id, Milestone.id, Milestone.threshold)
-        .join(Milestone, and_(Milestone.enabled, Milestone.threshold <= MemberProgress.points))
-        .where(MemberProgress.member_id.in_(list(points)), ~reached)
-        .order_by(MemberProgress.member_id, Milestone.threshold)
-    ).all()
+    due = session.execute(_DUE, {"ids": list(points), "points": list(points.values())}).all()
     if not due:
         return
     at = now()
-    rows = [
-        {
-            "id": new_id(),
-            "member_id": member_id,
-            "milestone_id": milestone_id,
-            "created_at": at,
-            "contribution_id": _crossing(gains[member_id], points[member_id], threshold),
-        }
-        for member_id, milestone_id, threshold in due
+    milestones, levels = [one for one in due if one.kind == "milestone"], [one for one in due if one.kind == "level"]
+
+    def row(one: Any, step: str) -> dict[str, Any]:
+        contribution_id = _crossing(gains[one.member_id], points[one.member_id], int(one.threshold))
+        return {"member_id": one.member_id, step: one.id, "contribution_id": contribution_id, "created_at": at}
+
+    if milestones:
+        session.execute(
+            insert(MilestoneReachedRow), [{"id": new_id(), **row(one, "milestone_id")} for one in milestones]
+        )
+    if levels:
+        session.execute(insert(LevelReachedRow), [row(one, "level_id") for one in levels])
+    events: list[Event] = [
+        MilestoneReached(member_id=one.member_id, milestone_id=one.id, threshold=int(one.threshold), quiet=quiet)
+        for one in milestones
     ]
-    session.execute(insert(MilestoneReachedRow), rows)
-    publish(
-        session,
-        actor,
-        *(MilestoneReached(member_id=m, milestone_id=i, threshold=threshold, quiet=quiet) for m, i, threshold in due),
-    )
+    for one in levels:
+        tier = _grant(session, one.member_id, one.tier) if one.tier else None
+        events.append(LevelReached(member_id=one.member_id, level_id=one.id, number=one.number, tier=tier, quiet=quiet))
+    publish(session, actor, *events)
+
+
+def _grant(session: Session, member_id: UUID, tier: str) -> str | None:
+    """Put a member on a tier from now on unless theirs is at least as high; returns what was granted."""
+    held = session.get_one(Member, member_id, populate_existing=True).tier
+    if held in _ORDER and _ORDER.index(tier) <= _ORDER.index(held):
+        return None
+    members.set_tier(session, member_id, tier)
+    return tier
 
 
 def _crossing(gains: Sequence[tuple[UUID, int]], after: int, threshold: int) -> UUID:

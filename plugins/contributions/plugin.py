@@ -2,13 +2,50 @@
 
 from __future__ import annotations
 
-from guildhall import Job, MenuItem, Permission, Plugin, Resource, Role, Subscriber, Widget, _
+from datetime import timedelta
 
-from . import admin, commands, handlers, hooks, hookspecs, jobs, rest, service
-from .events import BatchRecorded, ContributionRecorded, MilestoneReached, RewardRequested
-from .models import Contribution, ContributionType, Milestone
+from guildhall import Job, MenuItem, Permission, Plugin, Resource, Role, Schedule, Subscriber, Widget, _
+
+from . import (
+    admin,
+    admin_scoring,
+    awards,
+    claims,
+    commands,
+    corrections,
+    handlers,
+    hooks,
+    hookspecs,
+    jobs,
+    levels,
+    rest,
+    rest_boards,
+    rest_corrections,
+    rest_webhooks,
+    reviews,
+    seasons,
+    service,
+    webhooks,
+)
+from .events import (
+    BatchCorrected,
+    BatchRecorded,
+    ContributionCorrected,
+    ContributionRecorded,
+    IdentityClaimed,
+    LevelReached,
+    MilestoneReached,
+    ReviewDecided,
+    ReviewOpened,
+    RewardRequested,
+    SeasonClosed,
+)
+from .models import AwardPlan, Contribution, ContributionType, Level, Milestone, Override, Season, WebhookSource
 from .seed import seed
 from .settings import ContributionSettings
+
+# They declare their routes and pages on the blueprints of ``rest`` and ``admin`` when they are imported.
+ROUTES = (admin_scoring, rest_boards, rest_corrections, rest_webhooks)
 
 plugin = Plugin(
     "contributions",
@@ -45,6 +82,10 @@ plugin = Plugin(
                 "bonus",
                 "tiers",
                 "limits",
+                "cooldown_seconds",
+                "adjustments",
+                "adjustment_cap",
+                "details_schema",
                 "cap",
                 "counts_for_streak",
                 "enabled",
@@ -55,9 +96,16 @@ plugin = Plugin(
             help={
                 "code": _("How events name it, such as git.commit. It cannot change once contributions use it."),
                 "base_points": _("Points before bonus and tier."),
-                "bonus": _('List such as [{"label": "Weekend", "points": 5, "min_details": {"lines": 10}}].'),
+                "bonus": _('List such as [{"label": "Weekend", "points": 5, "when": "details.lines >= 10"}]; CEL.'),
                 "tiers": _('Multipliers of the base in basis points by tier: {"pro": 15000} adds half of it.'),
                 "limits": _('List such as [{"per": "day", "count": 5}]; hour, day, week, month (UTC) or ever.'),
+                "cooldown_seconds": _("Seconds that must lie between two of a member's; 0 for none."),
+                "adjustments": _(
+                    'List such as [{"label": "Lines", "field": "lines", "each": 100, "points": 2}, '
+                    '{"label": "Draft", "when": "details.draft", "points": -3}].'
+                ),
+                "adjustment_cap": _("Most points that the adjustments together can add; empty for no cap."),
+                "details_schema": _("JSON Schema (2020-12) that the details must meet; empty for none."),
                 "cap": _("Most points one contribution can bring; empty for no cap."),
             },
             create=service.create_type,
@@ -72,25 +120,164 @@ plugin = Plugin(
             order="threshold",
             help={"reward_amount": _("In the asset's smallest unit; 0 for none. Paid once for each member.")},
         ),
+        Resource(
+            Level,
+            icon="trending-up",
+            columns=("number", "threshold", "label", "tier", "enabled"),
+            fields=("number", "threshold", "label", "tier", "enabled"),
+            order="number",
+            help={"tier": _("Granted for good to who reaches the level, unless theirs is as high; empty for none.")},
+            create=levels.create_level,
+            update=levels.update_level,
+        ),
+        Resource(
+            Season,
+            icon="calendar",
+            actions=("list", "show", "create", "update"),
+            columns=("name", "starts_at", "ends_at", "state", "closed_at"),
+            fields=("name", "starts_at", "ends_at", "awards", "asset"),
+            filters=("state",),
+            order="-starts_at",
+            states={"state": {"open": "green", "closed": "gray"}},
+            help={
+                "awards": _('Prizes by place, in smallest units: [{"first": 1, "last": 3, "amount": 500}].'),
+                "ends_at": _("The first moment that is no part of it any more."),
+            },
+            create=seasons.create_season,
+            update=seasons.update_season,
+            detail=seasons.detail,
+            detail_template="contributions/season.html",
+        ),
+        Resource(
+            Override,
+            label=_("Scoring override"),
+            icon="adjustments",
+            columns=("reason", "member_id", "type", "basis_points", "points", "starts_at", "ends_at"),
+            fields=("reason", "member_id", "type", "basis_points", "points", "starts_at", "ends_at"),
+            filters=("type",),
+            order="-ends_at",
+            help={
+                "member_id": _("Whom it is for; empty for everybody."),
+                "type": _("Which type it is for; empty for all."),
+                "basis_points": _("Share of the score: 20000 doubles it, 5000 halves it, 0 makes it nothing."),
+                "points": _("Fixed points instead of a share."),
+                "ends_at": _("When it expires."),
+            },
+            create=corrections.create_override,
+            update=corrections.update_override,
+        ),
+        Resource(
+            AwardPlan,
+            label=_("Monthly award"),
+            icon="gift",
+            columns=("label", "kind", "pool", "asset", "first_month", "enabled"),
+            fields=("label", "kind", "awards", "pool", "asset", "first_month", "enabled"),
+            order="label",
+            help={
+                "kind": _("places: prizes by rank. share: the pool is shared by points, to the last unit."),
+                "awards": _('Prizes by place, in smallest units: [{"first": 1, "last": 3, "amount": 500}].'),
+                "pool": _("What is shared each month, in the asset's smallest unit."),
+                "first_month": _("The first month that is paid, once it is over (UTC)."),
+            },
+            actions=("list", "show", "create", "update"),
+            create=awards.create_plan,
+            update=awards.update_plan,
+        ),
+        Resource(
+            WebhookSource,
+            label=_("Webhook source"),
+            icon="webhook",
+            columns=("slug", "label", "kind", "enabled"),
+            fields=("slug", "label", "kind", "mapping", "enabled"),
+            hidden=("secret",),
+            order="slug",
+            help={
+                "slug": _("The end of its address: /api/v1/contributions/webhooks/<slug>."),
+                "mapping": _(
+                    'For generic ones: {"items": "events", "type": {"const": "learning.completed"}, '
+                    '"member": {"path": "user.name"}, "key": {"path": "id"}, "details": {"course": "course.title"}}.'
+                ),
+            },
+            create=webhooks.create_source,
+            update=webhooks.update_source,
+            detail=webhooks.detail,
+            detail_template="contributions/webhook.html",
+        ),
     ],
     permissions=[
         Permission("contributions:contribution:create", _("Record contributions of any member")),
+        Permission("contributions:contribution:correct", _("Override, reverse and re-score contributions")),
         Permission("contributions:leaderboard:show", _("See the leaderboard")),
+        Permission("contributions:leaderboard:freeze", _("Freeze and thaw leaderboards")),
+        Permission("contributions:season:close", _("Close seasons and ask for their awards")),
+        Permission("contributions:review:list", _("See contributions that wait for a review")),
+        Permission("contributions:review:update", _("Release or reject what waits for a review")),
+        Permission("contributions:claim:update", _("Decide claims of identities")),
+        Permission("contributions:analytics:show", _("See figures by day and cohort, and export events")),
     ],
     roles=[
         Role("User", ("contributions:leaderboard:show",)),
-        Role("Moderator", ("contributions:leaderboard:show", "contributions:*:list", "contributions:*:show")),
+        Role(
+            "Moderator",
+            (
+                "contributions:leaderboard:show",
+                "contributions:*:list",
+                "contributions:*:show",
+                "contributions:review:update",
+            ),
+        ),
         Role("Service", ("contributions:contribution:create",)),
     ],
-    events=[ContributionRecorded, BatchRecorded, MilestoneReached, RewardRequested],
-    subscribers=[Subscriber(event=MilestoneReached, handler=handlers.reward_milestone)],
+    events=[
+        ContributionRecorded,
+        BatchRecorded,
+        ContributionCorrected,
+        BatchCorrected,
+        MilestoneReached,
+        LevelReached,
+        ReviewOpened,
+        ReviewDecided,
+        IdentityClaimed,
+        SeasonClosed,
+        RewardRequested,
+    ],
+    subscribers=[
+        Subscriber(event=MilestoneReached, handler=handlers.reward_milestone),
+        Subscriber(event="core.profile.completed", handler=handlers.score_profile),
+    ],
+    reviews=[reviews.KIND, claims.KIND],
     jobs=[
         Job(name="import_git", label=_("Import a git history"), run=jobs.import_git),
         Job(name="recalculate", label=_("Recalculate progress"), run=jobs.recalculate),
+        Job(name="rescore", label=_("Score a period anew"), run=jobs.rescore),
+        Job(name="pay_awards", label=_("Pay monthly awards"), run=jobs.pay_awards),
+        Job(name="fold_ranks", label=_("Add up ranks"), run=jobs.fold_ranks),
+    ],
+    schedules=[
+        Schedule(name="awards", job="pay_awards", every=timedelta(hours=6)),
+        Schedule(name="ranks", job="fold_ranks", every=timedelta(minutes=5)),
     ],
     rest=rest.rest,
     pages=admin.pages,
     menu=[
+        MenuItem(
+            label=_("Score simulator"),
+            url="/admin/contributions/simulator",
+            icon="calculator",
+            permission="contributions:contribution:create",
+        ),
+        MenuItem(
+            label=_("Score a period anew"),
+            url="/admin/contributions/rescores",
+            icon="refresh",
+            permission="contributions:contribution:correct",
+        ),
+        MenuItem(
+            label=_("Cohorts"),
+            url="/admin/contributions/analytics",
+            icon="chart-bar",
+            permission="contributions:analytics:show",
+        ),
         MenuItem(
             label=_("Leaderboard"),
             url="/admin/contributions/leaderboard",

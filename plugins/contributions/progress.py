@@ -5,42 +5,74 @@ The caller holds the members' locks, so that what a statement reads is what the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_COLUMNS = {
-    "type": "SELECT member_id, type, count(*), sum(points) FROM added GROUP BY 1, 2",
-    "month": """SELECT member_id, date_trunc('month', occurred_at AT TIME ZONE 'UTC')::date, count(*), sum(points)
+from . import ranks
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one contribution adds: ``count`` is 1 when it is recorded, 0 when it is corrected, -1 when reversed."""
+
+    contribution_id: UUID
+    points: int
+    count: int = 1
+
+
+# Each is asked of ``added``: contributions with the points and the number that they add.
+SUMS = {
+    "type": "SELECT member_id, type, sum(n)::bigint, sum(points) FROM added GROUP BY 1, 2",
+    "month": """SELECT member_id, date_trunc('month', occurred_at AT TIME ZONE 'UTC')::date, sum(n)::bigint, sum(points)
         FROM added GROUP BY 1, 2""",
-    "day": """SELECT member_id, local_day, count(*), sum(points), count(*) FILTER (WHERE counts_for_streak)
-        FROM added GROUP BY 1, 2""",
-    "all": "SELECT member_id, count(*), sum(points), min(occurred_at), max(occurred_at) FROM added GROUP BY 1",
+    "day": """SELECT member_id, local_day, sum(n)::bigint, sum(points),
+        coalesce(sum(n) FILTER (WHERE counts_for_streak), 0)::bigint FROM added GROUP BY 1, 2""",
+    "board": """SELECT board, member_id, sum(n)::bigint, sum(points) FROM (
+            SELECT 'week:' || date_trunc('week', occurred_at AT TIME ZONE 'UTC')::date AS board, member_id, n, points
+            FROM added
+            UNION ALL SELECT 'challenge:' || challenge_id, member_id, n, points
+            FROM added WHERE challenge_id IS NOT NULL
+            UNION ALL SELECT 'season:' || season.id, member_id, n, points
+            FROM added JOIN contributions_season season ON season.state = 'open'
+            AND occurred_at >= season.starts_at AND occurred_at < season.ends_at
+        ) boards GROUP BY 1, 2""",
+    "all": "SELECT member_id, sum(n)::bigint, sum(points), min(occurred_at), max(occurred_at) FROM added GROUP BY 1",
 }
+TABLES = {
+    "type": "contributions_type_progress (member_id, type, count, points)",
+    "month": "contributions_month_progress (member_id, month, count, points)",
+    "day": "contributions_day_progress (member_id, day, count, points, streak_count)",
+    "board": "contributions_board_progress (board, member_id, count, points)",
+    "all": "contributions_progress (member_id, count, points, first_at, last_at)",
+}
+_MORE = "count = kept.count + excluded.count, points = kept.points + excluded.points"
+
+
+def _into(name: str) -> str:
+    return f"INSERT INTO {TABLES[name].replace(' (', ' AS kept (', 1)} {SUMS[name]}"
+
+
 _ADD = text(f"""
-    WITH added AS MATERIALIZED (SELECT * FROM contributions_contribution WHERE id = ANY(:ids)),
-    by_type AS (
-        INSERT INTO contributions_type_progress AS kept (member_id, type, count, points) {_COLUMNS["type"]}
-        ON CONFLICT (member_id, type) DO UPDATE
-        SET count = kept.count + excluded.count, points = kept.points + excluded.points
-    ), by_month AS (
-        INSERT INTO contributions_month_progress AS kept (member_id, month, count, points) {_COLUMNS["month"]}
-        ON CONFLICT (member_id, month) DO UPDATE
-        SET count = kept.count + excluded.count, points = kept.points + excluded.points
+    WITH added AS MATERIALIZED (
+        SELECT c.member_id, c.type, c.occurred_at, c.local_day, c.counts_for_streak, c.challenge_id, d.points, d.n
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:points AS numeric[]), CAST(:counts AS int[])) AS d (id, points, n)
+        JOIN contributions_contribution c ON c.id = d.id
+    ), by_type AS ({_into("type")} ON CONFLICT (member_id, type) DO UPDATE SET {_MORE}
+    ), by_month AS ({_into("month")} ON CONFLICT (member_id, month) DO UPDATE SET {_MORE}
+    ), by_board AS ({_into("board")} ON CONFLICT (board, member_id) DO UPDATE SET {_MORE}
     ), by_day AS (
-        INSERT INTO contributions_day_progress AS kept (member_id, day, count, points, streak_count) {_COLUMNS["day"]}
-        ON CONFLICT (member_id, day) DO UPDATE SET count = kept.count + excluded.count,
-            points = kept.points + excluded.points, streak_count = kept.streak_count + excluded.streak_count
-        RETURNING kept.member_id, coalesce(old.streak_count, 0) = 0 AND new.streak_count > 0 AS another
+        {_into("day")} ON CONFLICT (member_id, day) DO UPDATE
+        SET {_MORE}, streak_count = kept.streak_count + excluded.streak_count
+        RETURNING kept.member_id, (coalesce(old.streak_count, 0) > 0) <> (new.streak_count > 0) AS another
     ), total AS (
-        INSERT INTO contributions_progress AS kept (member_id, count, points, first_at, last_at) {_COLUMNS["all"]}
-        ON CONFLICT (member_id) DO UPDATE SET count = kept.count + excluded.count,
-            points = kept.points + excluded.points, first_at = least(kept.first_at, excluded.first_at),
-            last_at = greatest(kept.last_at, excluded.last_at)
-        RETURNING member_id, points
-    )
+        {_into("all")} ON CONFLICT (member_id) DO UPDATE SET {_MORE},
+            first_at = least(kept.first_at, excluded.first_at), last_at = greatest(kept.last_at, excluded.last_at)
+        RETURNING member_id, points, coalesce(old.points, 0) AS before
+    ), moved AS (SELECT member_id, before, points AS after FROM total), ranked AS ({ranks.CHANGES})
     SELECT member_id, points, bool_or(another) FROM total JOIN by_day USING (member_id) GROUP BY 1, 2
 """)
 
@@ -58,46 +90,89 @@ RUNS = """
 """
 _STREAKS = text(f"""
     WITH {RUNS.format(only="AND member_id = ANY(:ids)")}
-    UPDATE contributions_progress p SET streak_current = s.current, streak_best = s.best, last_day = s.last
-    FROM streak s WHERE s.member_id = p.member_id
+    UPDATE contributions_progress p
+    SET streak_current = coalesce(s.current, 0), streak_best = coalesce(s.best, 0), last_day = s.last
+    FROM unnest(CAST(:ids AS uuid[])) AS m (id) LEFT JOIN streak s ON s.member_id = m.id WHERE p.member_id = m.id
 """)
 
 
-def add(session: Session, contribution_ids: Sequence[UUID]) -> dict[UUID, int]:
+def add(session: Session, changes: Sequence[Change]) -> dict[UUID, int]:
     """Add contributions, already stored as counted, to every aggregate; returns the members' new points.
 
-    Streaks are worked out anew for members who got another day, so an event that comes late repairs them.
+    Streaks are worked out anew for members who got or lost a day, so an event that comes late repairs them.
     """
-    if not contribution_ids:
+    if not changes:
         return {}
-    rows = session.execute(_ADD, {"ids": list(contribution_ids)}).all()
+    columns = {
+        "ids": [one.contribution_id for one in changes],
+        "points": [one.points for one in changes],
+        "counts": [one.count for one in changes],
+    }
+    rows = session.execute(_ADD, columns).all()
     if another := [member_id for member_id, _, new_day in rows if new_day]:
         session.execute(_STREAKS, {"ids": another})
     return {member_id: int(points) for member_id, points, _ in rows}
 
 
-_REBUILD = [
-    f"DELETE FROM contributions_{name}" for name in ("progress", "type_progress", "month_progress", "day_progress")
-] + [
-    "WITH added AS (SELECT * FROM contributions_contribution WHERE state = 'counted') "
-    f"INSERT INTO {into} {_COLUMNS[key]}"
-    for key, into in {
-        "type": "contributions_type_progress (member_id, type, count, points)",
-        "month": "contributions_month_progress (member_id, month, count, points)",
-        "day": "contributions_day_progress (member_id, day, count, points, streak_count)",
-        "all": "contributions_progress (member_id, count, points, first_at, last_at)",
-    }.items()
-]
+_NAMES = [table.split(" ")[0] for table in TABLES.values()]
+_ENDS = text("""
+    UPDATE contributions_progress p SET first_at = c.first_at, last_at = c.last_at FROM (
+        SELECT member_id, min(occurred_at) AS first_at, max(occurred_at) AS last_at FROM contributions_contribution
+        WHERE member_id = ANY(:ids) AND state = 'counted' GROUP BY 1
+    ) c WHERE c.member_id = p.member_id
+""")
+
+
+def settle(session: Session, member_ids: Iterable[UUID]) -> None:
+    """After something stopped counting: forget what is empty now, and find the first and last one anew."""
+    ids = {"ids": list(member_ids)}
+    for name in _NAMES:
+        session.execute(text(f"DELETE FROM {name} WHERE member_id = ANY(:ids) AND count = 0"), ids)
+    session.execute(_ENDS, ids)
+
+
+_COUNTED = """
+    WITH added AS (
+        SELECT member_id, type, occurred_at, local_day, counts_for_streak, challenge_id,
+            points + correction AS points, 1 AS n
+        FROM contributions_contribution WHERE state = 'counted' {only}
+    )
+"""
+_CLOSED = "SELECT 'season:' || id FROM contributions_season WHERE state = 'closed'"
+_FORGET = {"board": f"DELETE FROM contributions_board_progress WHERE board NOT IN ({_CLOSED})"}
 
 
 def rebuild(session: Session) -> int:
     """Work out every aggregate anew from the contributions; returns the number of members.
 
-    Recording waits meanwhile. Set-based: minutes for millions of contributions, not hours.
+    Recording waits meanwhile. Set-based: minutes for millions of contributions, not hours. Closed seasons stay.
     """
     session.execute(text("LOCK TABLE contributions_contribution IN SHARE ROW EXCLUSIVE MODE"))
-    for statement in _REBUILD:
-        session.execute(text(statement))
+    for name, table in TABLES.items():
+        session.execute(text(_FORGET.get(name, f"DELETE FROM {table.split(' ')[0]}")))
+        session.execute(text(f"{_COUNTED.format(only='')} INSERT INTO {table} {SUMS[name]}"))
     ids = list(session.scalars(text("SELECT member_id FROM contributions_progress")))
     session.execute(_STREAKS, {"ids": ids})
+    ranks.rebuild(session)
     return len(ids)
+
+
+def rebuild_members(session: Session, member_ids: Iterable[UUID]) -> dict[UUID, int]:
+    """Work out the aggregates of (locked) members anew, all but closed seasons'; returns their points."""
+    ids = {"ids": list(member_ids)}
+    before = _points(session, ids)
+    for name, table in TABLES.items():
+        forget = _FORGET.get(name, f"DELETE FROM {table.split(' ')[0]}")
+        word = "AND" if "WHERE" in forget else "WHERE"
+        session.execute(text(f"{forget} {word} member_id = ANY(:ids)"), ids)
+        only = _COUNTED.format(only="AND member_id = ANY(:ids)")
+        session.execute(text(f"{only} INSERT INTO {table} {SUMS[name]}"), ids)
+    session.execute(_STREAKS, ids)
+    after = _points(session, ids)
+    ranks.move(session, {one: (before.get(one, 0), after.get(one, 0)) for one in ids["ids"]})
+    return after
+
+
+def _points(session: Session, ids: dict[str, list[UUID]]) -> dict[UUID, int]:
+    query = text("SELECT member_id, points FROM contributions_progress WHERE member_id = ANY(:ids)")
+    return {member_id: int(points) for member_id, points in session.execute(query, ids)}

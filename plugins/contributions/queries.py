@@ -5,20 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from guildhall import Member, now
 
-from .models import Contribution, ContributionType, MemberProgress, Milestone, MonthProgress, TypeProgress
+from .boards import Leaderboard, Period, Rank, leaderboard
+from .models import (
+    Contribution,
+    ContributionType,
+    Level,
+    MemberProgress,
+    Milestone,
+    MonthProgress,
+    Review,
+    TypeProgress,
+)
 from .rules import window_start
 
-Period = Literal["all", "month", "week"]
 NEWEST_FIRST = ((Contribution.occurred_at, True), (Contribution.id, True))
+
+_LEVEL = select(func.max(Level.number)).where(Level.enabled, Level.threshold <= MemberProgress.points).scalar_subquery()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +42,7 @@ class MemberFacts:
     streak_best: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
+    level: int = 0
     joined_at: datetime
 
 
@@ -42,13 +54,13 @@ def facts(session: Session, member_ids: Iterable[UUID]) -> dict[UUID, MemberFact
     for member_id, code, count in session.execute(query.where(TypeProgress.member_id.in_(ids))):
         counts.setdefault(member_id, {})[code] = count
     people = (
-        select(Member.id, Member.joined_at, Member.time_zone, MemberProgress)
+        select(Member.id, Member.joined_at, Member.time_zone, MemberProgress, _LEVEL)
         .outerjoin(MemberProgress, MemberProgress.member_id == Member.id)
         .where(Member.id.in_(ids))
         .execution_options(populate_existing=True)
     )
     found: dict[UUID, MemberFacts] = {}
-    for member_id, joined_at, zone, progress in session.execute(people):
+    for member_id, joined_at, zone, progress, level in session.execute(people):
         if progress is None:
             found[member_id] = MemberFacts(joined_at=joined_at)
             continue
@@ -59,6 +71,7 @@ def facts(session: Session, member_ids: Iterable[UUID]) -> dict[UUID, MemberFact
             streak_best=progress.streak_best,
             first_at=progress.first_at,
             last_at=progress.last_at,
+            level=level or 0,
             joined_at=joined_at,
         )
     return found
@@ -68,106 +81,6 @@ def streak_now(run: int, last_day: date | None, zone: str) -> int:
     """The streak as of now: the run that ended on ``last_day``, or 0 once a whole local day was missed."""
     today = now().astimezone(ZoneInfo(zone)).date()
     return run if last_day is not None and last_day >= today - timedelta(days=1) else 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rank:
-    """A place on a leaderboard; equal points share a ``rank``, and the next one counts them all (1, 1, 3)."""
-
-    rank: int
-    member_id: UUID
-    name: str
-    points: int
-    count: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Leaderboard:
-    """The best of a period, half-open in UTC; ``start`` and ``end`` are missing for all time.
-
-    ``me`` is the asking member's own place, wherever it is, None without points; ``neighbours`` are those around
-    it, ``me`` among them, where ``ranks`` does not reach so far.
-    """
-
-    period: Period
-    start: datetime | None
-    end: datetime | None
-    ranks: list[Rank]
-    me: Rank | None
-    neighbours: list[Rank]
-
-
-def leaderboard(
-    session: Session, *, period: Period = "all", at: datetime | None = None, top: int = 25, me: UUID | None = None
-) -> Leaderboard:
-    """The ``top`` members of all time, or of the month or week (UTC, Monday first) around ``at`` (default: now)."""
-    start, end = _span(period, at or now())
-    points = _points(period, start, end)
-    rows = session.execute(
-        select(points.c.member_id, Member.display_name, points.c.points, points.c.count)
-        .join(Member, Member.id == points.c.member_id)
-        .where(points.c.points > 0)
-        .order_by(points.c.points.desc(), points.c.member_id.desc())
-        .limit(top)
-    )
-    ranks: list[Rank] = []
-    for position, (member_id, name, total, count) in enumerate(rows, start=1):
-        tied = bool(ranks) and ranks[-1].points == total
-        rank = ranks[-1].rank if tied else position
-        ranks.append(Rank(rank=rank, member_id=member_id, name=name, points=int(total), count=int(count)))
-    mine = next((one for one in ranks if one.member_id == me), None)
-    neighbours: list[Rank] = []
-    if mine is None and me is not None and (mine := _rank_of(session, points, me)):
-        neighbours = _around(session, points, mine)
-    return Leaderboard(period=period, start=start, end=end, ranks=ranks, me=mine, neighbours=neighbours)
-
-
-def _rank_of(session: Session, points: Any, member_id: UUID) -> Rank | None:
-    query = select(Member.display_name, points.c.points, points.c.count)
-    query = query.join(Member, Member.id == points.c.member_id).where(points.c.member_id == member_id)
-    found = session.execute(query).tuples().first()
-    if found is None or not found[1]:
-        return None
-    name, mine, count = found
-    above = session.scalar(select(func.count()).select_from(points).where(points.c.points > mine)) or 0
-    return Rank(rank=above + 1, member_id=member_id, name=name, points=int(mine), count=int(count))
-
-
-def _around(session: Session, points: Any, mine: Rank, each: int = 2) -> list[Rank]:
-    """Up to ``each`` places above and below ``mine``, which is between them."""
-    better = points.alias("better")
-    rank = select(func.count() + 1).where(better.c.points > points.c.points).scalar_subquery()
-    query = select(rank, points.c.member_id, Member.display_name, points.c.points, points.c.count)
-    query = query.join(Member, Member.id == points.c.member_id).where(points.c.points > 0).limit(each)
-    place, own = tuple_(points.c.points, points.c.member_id), (mine.points, mine.member_id)
-    above = session.execute(query.where(place > own).order_by(points.c.points, points.c.member_id))
-    below = session.execute(query.where(place < own).order_by(points.c.points.desc(), points.c.member_id.desc()))
-    near = [
-        [Rank(rank=r, member_id=m, name=name, points=int(p), count=int(c)) for r, m, name, p, c in rows]
-        for rows in (above, below)
-    ]
-    return [*reversed(near[0]), mine, *near[1]]
-
-
-def _span(period: Period, at: datetime) -> tuple[datetime | None, datetime | None]:
-    if period == "all":
-        return None, None
-    start = window_start(period, at)
-    longest = start + timedelta(days=7 if period == "week" else 32)
-    return start, window_start(period, longest)
-
-
-def _points(period: Period, start: datetime | None, end: datetime | None) -> Any:
-    """Points and count by member in the period, from the smallest table that knows."""
-    if start is None or end is None:
-        return MemberProgress.__table__
-    if period == "month":
-        month = select(MonthProgress).where(MonthProgress.month == start.date())
-        return month.subquery("month")
-    points, count = func.sum(Contribution.points).label("points"), func.count().label("count")
-    week = select(Contribution.member_id, points, count).group_by(Contribution.member_id)
-    week = week.where(Contribution.state == "counted", Contribution.occurred_at >= start)
-    return week.where(Contribution.occurred_at < end).subquery("week")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +97,9 @@ class Progress:
     last_at: datetime | None
     by_type: list[dict[str, Any]]
     next_milestone: int | None
+    level: int
+    level_label: str | None
+    next_level: int | None
 
 
 def progress_of(session: Session, member_id: UUID) -> Progress | None:
@@ -201,6 +117,7 @@ def progress_of(session: Session, member_id: UUID) -> Progress | None:
     )
     following = select(func.min(Milestone.threshold)).where(Milestone.enabled, Milestone.threshold > known.points)
     threshold = session.scalar(following)
+    above = session.scalar(select(func.min(Level.threshold)).where(Level.enabled, Level.threshold > known.points))
     return Progress(
         points=known.points,
         count=total.count if total else 0,
@@ -212,6 +129,9 @@ def progress_of(session: Session, member_id: UUID) -> Progress | None:
         last_at=known.last_at,
         by_type=[dict(row) for row in types.mappings()],
         next_milestone=None if threshold is None else int(threshold),
+        level=known.level,
+        level_label=session.scalar(select(Level.label).where(Level.number == known.level)),
+        next_level=None if above is None else int(above),
     )
 
 
@@ -263,3 +183,28 @@ def last_days(session: Session, days: int = 30) -> tuple[int, int]:
     counted = query.where(Contribution.state == "counted", Contribution.occurred_at >= middle - timedelta(days=days))
     this, before = session.execute(counted).one()
     return this, before
+
+
+def under_review(session: Session, member_ids: Iterable[UUID]) -> set[UUID]:
+    """Those of ``member_ids`` with a contribution that is held back until somebody has reviewed it."""
+    held = select(Review.member_id).where(Review.member_id.in_(list(member_ids)), Review.state == "open")
+    return set(session.scalars(held))
+
+
+__all__ = [
+    "Leaderboard",
+    "MemberFacts",
+    "Period",
+    "Progress",
+    "Rank",
+    "by_day",
+    "contributions",
+    "facts",
+    "last_days",
+    "latest",
+    "leaderboard",
+    "newest_at",
+    "progress_of",
+    "streak_now",
+    "under_review",
+]

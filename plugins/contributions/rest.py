@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,17 +12,17 @@ from flask import request
 from marshmallow import ValidationError, validate
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, NotFound, read_settings
-from guildhall.web import Page, PageQuery, RestBlueprint, Schema, fields, paginate
+from guildhall import Actor, Invalid, NotFound
+from guildhall.web import Page, PageQuery, RestBlueprint, Schema, fields, paginate, read_json
 
 from . import queries, service
 from .errors import InvalidEvent, MemberUnknown, TooManyLines
 from .hooks import story
 from .intake import KEY_LENGTH
 from .models import STATES, Contribution
-from .settings import ContributionSettings
 
 LINES = 10_000
+OUTCOMES = ("recorded", "pending", "duplicate", "rejected", "invalid")
 rest = RestBlueprint("contributions", description="What members do for the community, and what it is worth.")
 
 
@@ -66,6 +65,8 @@ class ContributionSchema(Schema):
     member_id = fields.UUID(required=True)
     type = fields.String(required=True)
     points = fields.Integer(required=True)
+    correction = fields.Integer(required=True, metadata={"description": "What corrections added; it is worth total."})
+    total = fields.Integer(required=True)
     state = fields.String(required=True, validate=validate.OneOf(STATES))
     reason = fields.String(allow_none=True)
     breakdown = fields.List(fields.Nested(LineSchema), required=True)
@@ -97,7 +98,7 @@ class OutcomeSchema(Schema):
     """What became of one line."""
 
     line = fields.Integer(required=True)
-    outcome = fields.String(required=True, validate=validate.OneOf(("recorded", "duplicate", "rejected", "invalid")))
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
     contribution_id = fields.UUID(allow_none=True)
     points = fields.Integer(required=True)
     code = fields.String(allow_none=True)
@@ -108,39 +109,11 @@ class BulkSchema(Schema):
     """What became of all lines, and of each."""
 
     recorded = fields.Integer(required=True)
+    pending = fields.Integer(required=True)
     duplicate = fields.Integer(required=True)
     rejected = fields.Integer(required=True)
     invalid = fields.Integer(required=True)
     lines = fields.List(fields.Nested(OutcomeSchema), required=True)
-
-
-class LeaderboardQuery(Schema):
-    """Which leaderboard."""
-
-    period = fields.String(load_default="all", validate=validate.OneOf(("all", "month", "week")))
-    at = fields.Instant(metadata={"description": "A moment within the month or week; now when left out."})
-    top = fields.Integer(load_default=25, validate=validate.Range(1, 200))
-
-
-class RankSchema(Schema):
-    """A place; equal points share a rank."""
-
-    rank = fields.Integer(required=True)
-    member_id = fields.UUID(required=True)
-    name = fields.String(required=True)
-    points = fields.Integer(required=True)
-    count = fields.Integer(required=True)
-
-
-class LeaderboardSchema(Schema):
-    """The best of a period in UTC, your own place, and those around it where the best do not reach so far."""
-
-    period = fields.String(required=True)
-    start = fields.Instant(allow_none=True)
-    end = fields.Instant(allow_none=True)
-    ranks = fields.List(fields.Nested(RankSchema), required=True)
-    me = fields.Nested(RankSchema, allow_none=True)
-    neighbours = fields.List(fields.Nested(RankSchema), required=True)
 
 
 class TypeShareSchema(Schema):
@@ -165,6 +138,9 @@ class ProgressSchema(Schema):
     last_at = fields.Instant(allow_none=True)
     by_type = fields.List(fields.Nested(TypeShareSchema), required=True)
     next_milestone = fields.Integer(allow_none=True)
+    level = fields.Integer(required=True)
+    level_label = fields.String(allow_none=True)
+    next_level = fields.Integer(allow_none=True, metadata={"description": "Points of the next level."})
 
 
 @rest.post("/contributions", permission="contributions:contribution:create", idempotent=True)
@@ -210,7 +186,7 @@ def record_bulk(session: Session, actor: Actor) -> dict[str, Any]:
     outcomes += service.record_many(session, actor, rows, source=_source(actor))
     counts = Counter(one.outcome for one in outcomes)
     return {
-        **{name: counts[name] for name in ("recorded", "duplicate", "rejected", "invalid")},
+        **{name: counts[name] for name in OUTCOMES},
         "lines": [
             {
                 "line": one.line,
@@ -250,17 +226,6 @@ def get_contribution(session: Session, actor: Actor, key: UUID) -> dict[str, Any
     return {**shown, "stages": story(session, key)}
 
 
-@rest.get("/leaderboard", public=True)
-@rest.arguments(LeaderboardQuery, location="query")
-@rest.response(200, LeaderboardSchema)
-def leaderboard(session: Session, actor: Actor, query: dict[str, Any]) -> queries.Leaderboard:
-    """Get the leaderboard; without signing in only where the settings make it public."""
-    if not read_settings(session, ContributionSettings).public_leaderboard:
-        actor.require("contributions:leaderboard:show")
-    at: datetime | None = query.get("at")
-    return queries.leaderboard(session, period=query["period"], at=at, top=query["top"], me=actor.member_id)
-
-
 @rest.get("/me/progress", signed_in=True)
 @rest.response(200, ProgressSchema)
 def my_progress(session: Session, actor: Actor) -> queries.Progress:
@@ -294,6 +259,6 @@ def _lines() -> Iterator[tuple[int, Any]]:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as problem:
-        raise InvalidEvent(problem=f"this is not JSON: {problem}") from None
+        return read_json(text)
+    except Invalid as problem:
+        raise InvalidEvent(problem=problem.message) from None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, _, new_id, now
 
-from .models import TIERS, ContributionType, Milestone
+from .models import TIERS, ContributionType, Level, Milestone, TypeVersion
+from .types import keep_version
 
 TYPES: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
     ("challenge.participation", _("Took part in a challenge"), 15, {}),
@@ -25,13 +27,22 @@ TYPES: tuple[tuple[str, str, int, dict[str, Any]], ...] = (
     ("git.commit", _("Commit"), 5, {}),
     ("git.merge", _("Merge"), 10, {}),
     ("git.release", _("Release"), 50, {}),
+    ("git.review", _("Review"), 5, {}),
+    ("git.issue", _("Closed issue"), 5, {}),
     ("milestone.reached", _("Milestone reached"), 0, {"counts_for_streak": False}),
+)
+LEVELS = (
+    (1, 1, _("Newcomer")),
+    (2, 100, _("Regular")),
+    (3, 500, _("Contributor")),
+    (4, 2000, _("Pillar")),
+    (5, 10000, _("Legend")),
 )
 MILESTONES = ((100, 10), (500, 50), (1000, 100), (5000, 500))
 
 
 def seed(session: Session, actor: Actor) -> None:
-    """Write the types and milestones that are missing."""
+    """Write the types, milestones and levels that are missing."""
     same: dict[str, Any] = {
         "bonus": [],
         "tiers": TIERS,
@@ -56,3 +67,11 @@ def seed(session: Session, actor: Actor) -> None:
         for threshold, reward in MILESTONES
     ]
     session.execute(insert(Milestone).values(milestones).on_conflict_do_nothing(index_elements=["threshold"]))
+    levels = [
+        {"id": new_id(), "number": number, "threshold": threshold, "label": label, "created_at": now()}
+        for number, threshold, label in LEVELS
+    ]
+    session.execute(insert(Level).values(levels).on_conflict_do_nothing())
+    first = select(ContributionType).where(~exists().where(TypeVersion.type == ContributionType.code))
+    for row in session.scalars(first):
+        keep_version(session, actor, row)

@@ -11,15 +11,17 @@ from sqlalchemy.orm import Session
 
 from guildhall import Actor, publish, read_settings
 
-from . import progress, rules
+from . import progress
 from .errors import DuplicateEvent
 from .events import BatchRecorded, ContributionRecorded
 from .intake import Intake, NewContribution, Outcome
 from .milestones import request_reward
-from .models import Contribution, ContributionType
+from .models import Contribution
 from .settings import ContributionSettings
+from .types import create_type, update_type
 
 CHUNK = 1000
+AT_ONCE = 10_000  # one statement for each aggregate, whatever the number of rows
 
 
 def record(
@@ -37,8 +39,9 @@ def record(
 ) -> Contribution:
     """Record one contribution of a member, once for each (``type``, ``event_key``).
 
-    Returns it ``counted``, or ``rejected`` with 0 points and ``reason`` ``limit:<window>`` when the type's limit is
-    reached: that one is kept so that a retry gets the same answer, therefore no FrequencyLimit is raised here.
+    Returns it ``counted``; ``pending`` when it waits for a review; or ``rejected`` with 0 points and ``reason``
+    ``limit:<window>`` when the type's limit is reached: that one is kept so that a retry gets the same answer,
+    therefore no FrequencyLimit is raised here.
     Raises DuplicateEvent (``details``: the first one), InvalidContributionType, InvalidMetadata, InvalidEvent,
     OccurredInFuture, OccurredTooLongAgo, MemberUnknown, ScoringError.
     """
@@ -81,14 +84,13 @@ def record_many(
     Ends in the same state as ``record`` for each row in turn, but publishes one BatchRecorded for each 1,000.
     """
     rows = list(rows)
-    intake = Intake(session, actor, source, read_settings(session, ContributionSettings))
+    intake = Intake(session, actor, source, read_settings(session, ContributionSettings), bulk=True)
     intake.lock({row.member_id for row in rows})
     outcomes: list[Outcome] = []
+    for start in range(0, len(rows), AT_ONCE):
+        outcomes += intake.take(rows[start : start + AT_ONCE])
     for start in range(0, len(rows), CHUNK):
-        chunk = rows[start : start + CHUNK]
-        taken = intake.take(chunk)
-        outcomes += taken
-        _publish_batch(session, actor, chunk, taken)
+        _publish_batch(session, actor, rows[start : start + CHUNK], outcomes[start : start + CHUNK])
     return outcomes
 
 
@@ -125,25 +127,6 @@ def summary(contribution: Contribution) -> dict[str, Any]:
 def recalculate(session: Session, actor: Actor) -> int:
     """Work out every member's progress anew from the contributions; returns the number of members."""
     return progress.rebuild(session)
-
-
-def create_type(session: Session, actor: Actor, values: dict[str, Any]) -> ContributionType:
-    """A new type. Raises Invalid by field."""
-    rules.check(values)
-    row = ContributionType(**values)
-    session.add(row)
-    session.flush()
-    return row
-
-
-def update_type(session: Session, actor: Actor, record: ContributionType, values: dict[str, Any]) -> ContributionType:
-    """Change a type; its version goes up, and contributions recorded before keep theirs. Raises Invalid by field."""
-    rules.check(values)
-    for name, value in values.items():
-        setattr(record, name, value)
-    record.version += 1
-    session.flush()
-    return record
 
 
 __all__ = [

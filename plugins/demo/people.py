@@ -85,6 +85,12 @@ PEOPLE = tuple(
 )
 
 # Who paid for a tier, and how many days before the end of the demo that began.
+# Members with an account, but no password: an admin can act as them to look around.
+ACCOUNTS = {
+    "jonas.lindqvist": ("User",),
+    "priya.raghavan": ("User",),
+    "zoe.vandenberg": ("User", "Moderator"),
+}
 TIERS = {
     "amina.diallo": (("pro", 640), ("enterprise", 210)),
     "wang.xiaoming": (("enterprise", 500),),

@@ -19,7 +19,7 @@ from plugins import contributions, wallet
 
 from .history import SEED, deeds, lives
 from .models import Load
-from .people import DOMAIN, PEOPLE, SUGGESTIONS, TIERS
+from .people import ACCOUNTS, DOMAIN, PEOPLE, SUGGESTIONS, TIERS
 from .settings import DemoSettings
 
 FUND = 50_000  # POINTS
@@ -39,7 +39,8 @@ def load(platform: Any, progress: Progress = lambda what, done, total: None) -> 
     """Make the demo community; None when it was made before, whatever became of it since.
 
     ``progress(what, done, total)`` is called as it goes. Deliveries are left to the worker: badges, rewards and
-    notices come after it. The members have no accounts, and addresses that reach nobody.
+    notices come after it. Nobody can sign in as a member: three have an account without a password, for an admin to act
+    as them, the others have none; their addresses reach nobody.
     """
     actor = Actor.system("demo", bulk=True)
     with platform.unit_of_work(actor) as session:
@@ -48,6 +49,7 @@ def load(platform: Any, progress: Progress = lambda what, done, total: None) -> 
         if session.scalar(row.on_conflict_do_nothing().returning(Load.seed)) is None:
             return None
         people = _people(session, end, progress)
+        _accounts(session, actor, people)
         _tiers(session, people, end)
         _fund(session, actor)
         recorded = _contributions(session, actor, people, end, progress)
@@ -70,7 +72,7 @@ def _end(session: Session) -> datetime:
 
 
 def _people(session: Session, end: datetime, progress: Progress) -> list[UUID]:
-    """Members in the order of PEOPLE. They have no account: nobody is to sign in as them."""
+    """Members in the order of PEOPLE."""
     known = {}
     for position, (person, life) in enumerate(zip(PEOPLE, lives(Random(SEED)), strict=True)):
         joined = end - timedelta(days=life.joined + 1)
@@ -84,6 +86,12 @@ def _people(session: Session, end: datetime, progress: Progress) -> list[UUID]:
     session.flush()
     progress("members", len(people), len(people))
     return people
+
+
+def _accounts(session: Session, actor: Actor, people: list[UUID]) -> None:
+    by_address = {person.address: member_id for person, member_id in zip(PEOPLE, people, strict=True)}
+    for address, roles in ACCOUNTS.items():
+        members.open_account(session, actor, by_address[address], roles=roles)
 
 
 def _tiers(session: Session, people: list[UUID], end: datetime) -> None:

@@ -74,6 +74,37 @@ def tell_reward(session: Session, actor: Actor, events: Sequence[StoredEvent]) -
         )
 
 
+def tell_export(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
+    """On ``core.member.export_ready``: whoever asked for the copy hears of it."""
+    for event in events:
+        ready = event.payload
+        if ready.asked_by_id is None:
+            continue
+        mine = ready.asked_by_id == ready.member_id
+        notify(
+            session,
+            _because(actor, event),
+            member_id=ready.asked_by_id,
+            kind="export_ready",
+            reference=f"core.export:{ready.export_id}",
+            url="/profile/data" if mine else f"/admin/members/{ready.member_id}/data",
+        )
+
+
+def tell_credential(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
+    """On ``core.member.credential_changed``: the member hears of it, so that a thief is not alone to know."""
+    for event in events:
+        changed = event.payload
+        notify(
+            session,
+            _because(actor, event),
+            member_id=changed.member_id,
+            kind=changed.change,
+            reference=f"core.credential:{event.id}",
+            url="/profile",
+        )
+
+
 def send_mail(unit_of_work: UnitOfWork, actor: Actor, event: StoredEvent) -> None:
     """On ``notifications.notification.created``: mail it, where there is a mail server and an address.
 

@@ -75,6 +75,57 @@ DEFAULTS = (
         icon="coin",
     ),
     Kind(
+        name="export_ready",
+        subject=_("The copy of personal data is ready"),
+        body=_("The copy that you asked for can be fetched now, for a few days."),
+        icon="download",
+    ),
+    Kind(
+        name="password_changed",
+        subject=_("Your password was changed"),
+        body=_(
+            "The password of your account was changed. If that was not you, choose a new password at once and tell an "
+            "admin."
+        ),
+        icon="key",
+    ),
+    Kind(
+        name="wallet_linked",
+        subject=_("A wallet was linked with your account"),
+        body=_(
+            "Whoever holds that wallet can sign in as you. If it is not yours, take it off your profile, choose a new "
+            "password and tell an admin."
+        ),
+        icon="wallet",
+    ),
+    Kind(
+        name="wallet_unlinked",
+        subject=_("A wallet was taken off your account"),
+        body=_(
+            "Nobody can sign in with that wallet as you any more. If that was not you, choose a new password at once "
+            "and tell an admin."
+        ),
+        icon="wallet",
+    ),
+    Kind(
+        name="two_factor_disabled",
+        subject=_("Two-factor sign-in was turned off"),
+        body=_(
+            "The password alone opens your account now. If that was not you, choose a new password at once and turn it "
+            "on again."
+        ),
+        icon="shield",
+    ),
+    Kind(
+        name="two_factor_reset",
+        subject=_("An admin reset your two-factor sign-in"),
+        body=_(
+            "The password alone opens your account until you set it up again. If you did not ask for it, tell an admin "
+            "at once."
+        ),
+        icon="shield",
+    ),
+    Kind(
         name="suggestion_thanks",
         subject=_("Thank you for your suggestion"),
         body=_("It is on its way to the moderators. You can follow what becomes of it."),

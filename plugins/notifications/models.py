@@ -33,7 +33,7 @@ class Notification(Model):
 
     id: Mapped[Id]
     member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"))
-    kind: Mapped[Slug]
+    kind: Mapped[Slug] = mapped_column(info={"pii": False})
     params: Mapped[Json]
     url: Mapped[str] = mapped_column(String(500), default="")
     reference: Mapped[str] = mapped_column(String(200), unique=True)

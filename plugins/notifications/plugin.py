@@ -56,6 +56,8 @@ plugin = Plugin(
         Subscriber(event="badges.badge.awarded", handler=handlers.tell_badge, batch=50),
         Subscriber(event="contributions.milestone.reached", handler=handlers.tell_milestone, batch=50),
         Subscriber(event="wallet.reward.paid", handler=handlers.tell_reward, batch=50),
+        Subscriber(event="core.member.export_ready", handler=handlers.tell_export, batch=50),
+        Subscriber(event="core.member.credential_changed", handler=handlers.tell_credential, batch=50),
         # Eight SMTP steps of ten seconds each must fit into the lease, lest a colleague send the mail again.
         Subscriber(event=events.NotificationCreated, handler=handlers.send_mail, kind="external", lease_seconds=180),
         Subscriber(
@@ -70,6 +72,7 @@ plugin = Plugin(
             kind="external",
             lease_seconds=180,
         ),
+        Subscriber(event="core.member.code_requested", handler=letters.send_code, kind="external", lease_seconds=180),
     ],
     rest=rest.rest,
     pages=admin.pages,

@@ -1,21 +1,65 @@
-"""The ledger: accounts, transfers, rewards."""
+"""The ledger: accounts, transfers, holds, refunds, rewards."""
 
-from .events import BalanceChanged, RewardPaid, RewardPending, WalletStateChanged
+from .events import (
+    BalanceChanged,
+    BalanceLow,
+    HoldClosed,
+    HoldOpened,
+    MovementLarge,
+    ReceiptFirst,
+    RewardPaid,
+    RewardPending,
+    WalletStateChanged,
+)
 from .queries import shown
-from .service import Receipt, issue, lock_accounts, open_account, open_accounts, retire, reverse, transfer
+from .service import (
+    Leg,
+    Move,
+    Posted,
+    Receipt,
+    capture,
+    convert,
+    hold,
+    house_account,
+    issue,
+    lock_accounts,
+    open_account,
+    open_accounts,
+    post_many,
+    refund,
+    release,
+    retire,
+    reverse,
+    transfer,
+)
 from .units import decimal
 
 __all__ = [
     "BalanceChanged",
+    "BalanceLow",
+    "HoldClosed",
+    "HoldOpened",
+    "Leg",
+    "Move",
+    "MovementLarge",
+    "Posted",
     "Receipt",
+    "ReceiptFirst",
     "RewardPaid",
     "RewardPending",
     "WalletStateChanged",
+    "capture",
+    "convert",
     "decimal",
+    "hold",
+    "house_account",
     "issue",
     "lock_accounts",
     "open_account",
     "open_accounts",
+    "post_many",
+    "refund",
+    "release",
     "retire",
     "reverse",
     "shown",

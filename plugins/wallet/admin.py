@@ -11,11 +11,12 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, DomainError, Invalid, Widget, _, new_id
+from guildhall import Actor, DomainError, Invalid, Review, ReviewKind, Widget, _, new_id
 from guildhall.web import PageBlueprint, flash, redirect, render
 
 from . import queries, service
 from .models import STATES, Asset, Transfer
+from .service.adjustments import decide_adjustment
 from .units import decimal, units
 from .verify import labels, verify
 
@@ -69,6 +70,8 @@ def account(session: Session, actor: Actor, account_id: UUID) -> Any:
         first=before is None,
         decimal=decimal,
         may_change=actor.can("wallet:account:update"),
+        may_adjust=actor.can("wallet:adjustment:create"),
+        bare=lambda amount: decimal(amount, found.scale).replace(",", ""),
     )
 
 
@@ -86,6 +89,42 @@ def change_state(session: Session, actor: Actor, account_id: UUID) -> Any:
         flash(problem.sentence, "danger", **problem.params)
     else:
         flash(_("The account is now {state}."), state=gettext(state))
+    return redirect(f"/admin/wallet/accounts/{account_id}")
+
+
+@pages.post("/accounts/<uuid:account_id>/adjust", permission="wallet:adjustment:create")
+def adjust(session: Session, actor: Actor, account_id: UUID) -> Any:
+    """Propose to add units to an account, or to take them; another person decides."""
+    given = request.form.get("amount", "").strip()
+    try:
+        with session.begin_nested():
+            scale = queries.account(session, account_id).scale
+            amount = units(given.removeprefix("-"), scale) * (-1 if given.startswith("-") else 1)
+            reason = request.form.get("reason", "")
+            service.propose_adjustment(session, actor, account_id=account_id, amount=amount, reason=reason)
+    except DomainError as problem:
+        flash(problem.sentence, "danger", **problem.params)
+    else:
+        flash(_("Proposed. It is posted when another person approves it in the review inbox."))
+    return redirect(f"/admin/wallet/accounts/{account_id}")
+
+
+@pages.post("/accounts/<uuid:account_id>/limits", permission="wallet:account:update")
+def change_limits(session: Session, actor: Actor, account_id: UUID) -> Any:
+    """Set the daily limit and the overdraft of an account; the reason is kept."""
+    given = {name: request.form.get(name, "").strip() for name in ("daily_limit", "overdraft", "reason")}
+    try:
+        with session.begin_nested():
+            scale = queries.account(session, account_id).scale
+            daily = units(given["daily_limit"], scale) if given["daily_limit"] else None
+            overdraft = units(given["overdraft"] or "0", scale)
+            service.set_limits(
+                session, actor, account_id=account_id, daily_limit=daily, overdraft=overdraft, reason=given["reason"]
+            )
+    except DomainError as problem:
+        flash(problem.sentence, "danger", **problem.params)
+    else:
+        flash(_("The limits of this account are set."))
     return redirect(f"/admin/wallet/accounts/{account_id}")
 
 
@@ -138,6 +177,20 @@ def transfer_detail(session: Session, record: Transfer) -> dict[str, Any]:
     return {"legs": queries.legs(session, record.id), "decimal": decimal}
 
 
+def _adjustment(session: Session, actor: Actor, review: Review) -> dict[str, Any]:
+    """The account as it is now, beside what is asked."""
+    found = queries.account(session, UUID(review.params["account_id"]))
+    amount = int(review.params["amount"])
+    return {
+        "account": found,
+        "amount": decimal(amount, found.scale),
+        "after": decimal(found.posted + amount, found.scale),
+        "reason": review.params["reason"],
+        "lines": queries.history(session, found.id, limit=5),
+        "decimal": decimal,
+    }
+
+
 def _points_held(session: Session) -> dict[str, Any]:
     points = next((row for row in queries.circulation(session) if row.asset == "POINTS"), None)
     return {"held": points.members if points else 0, "issued": points.issued if points else 0}
@@ -146,6 +199,18 @@ def _points_held(session: Session) -> dict[str, Any]:
 def _points_fund(session: Session) -> dict[str, Any]:
     return {"fund": queries.reward_fund(session, "POINTS")}
 
+
+ADJUSTMENT = ReviewKind(
+    name="adjustment",
+    label=_("Adjustment of an account"),
+    permission="wallet:adjustment:decide",
+    decide=decide_adjustment,
+    load=_adjustment,
+    template="wallet/adjustment.html",
+    four_eyes=True,
+    icon="scale",
+    approve=_("Approve and post"),
+)
 
 WIDGETS = [
     Widget(

@@ -12,6 +12,7 @@ from rich.table import Table
 from guildhall import Actor
 
 from . import queries, service
+from .history import journal as write_journal
 from .queries import shown
 from .units import decimal
 from .verify import labels
@@ -72,5 +73,30 @@ def fund(platform: Any, amount: int, asset: str, reason: str) -> None:
     )
 
 
+@click.command("checkpoint")
+@click.pass_obj
+def checkpoint(platform: Any) -> None:
+    """Seal where every chain stands now, once a day, and print it: keep the line outside the database."""
+    actor = Actor.system("wallet checkpoint")
+    with platform.unit_of_work(actor) as session:
+        made = service.make_checkpoint(session)
+        if made is None:
+            click.echo("Today has its checkpoint already.")
+            return
+        click.echo(f"{made.day} {made.root.hex()} {made.accounts} accounts {made.entries} entries")
+
+
+@click.command("journal")
+@click.pass_obj
+def journal(platform: Any) -> None:
+    """Print the whole ledger in the syntax of beancount, with what every account must hold at its end."""
+    with platform.unit_of_work(Actor.system("wallet journal")) as session:
+        for line in write_journal(session):
+            click.echo(line, nl=False)
+
+
 wallet.add_command(verify)
+for command in (checkpoint, journal):
+    wallet.add_command(command)
+    ledger.add_command(command)
 ledger.add_command(verify)

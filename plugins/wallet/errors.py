@@ -60,6 +60,81 @@ class AlreadyReversed(Conflict):
     sentence = _("This transfer has already been reversed.")
 
 
+class AlreadyRefunded(Conflict):
+    code = "ALREADY_REFUNDED"
+    sentence = _("Parts of this transfer have been refunded, so it can no longer be reversed. Refund the rest instead.")
+
+
+class RefundExceeds(Conflict):
+    code = "REFUND_EXCEEDS"
+    sentence = _("Only {available} of this transfer can still be refunded; {needed} was asked for.")
+
+
+class LimitExceeded(Conflict):
+    code = "LIMIT_EXCEEDED"
+    sentence = _("The daily limit leaves {available} for today, but {needed} is needed. Try tomorrow, or ask an admin.")
+
+
+class HoldExpired(Conflict):
+    code = "HOLD_EXPIRED"
+    sentence = _("This hold has expired and its amount is free again. Make a new hold.")
+
+
+class HoldResolved(Conflict):
+    code = "HOLD_RESOLVED"
+    sentence = _("This hold was already {state}; it cannot be used again.")
+
+
+class HoldShort(Conflict):
+    code = "HOLD_SHORT"
+    sentence = _("The hold reserves {available}; {needed} cannot be captured from it.")
+
+
+class UnknownHold(NotFound):
+    code = "UNKNOWN_HOLD"
+    sentence = _("There is no such hold.")
+
+
+class ExpiryRefused(Invalid):
+    code = "EXPIRY_REFUSED"
+    sentence = _("A hold ends between one second and 366 days from now.")
+
+
+class Unbalanced(Invalid):
+    code = "UNBALANCED"
+    sentence = _("The legs of transfer {place} must sum to zero in {asset}.")
+
+
+class LegsRefused(Invalid):
+    code = "LEGS_REFUSED"
+    sentence = _("Give 1 to 1,000 transfers of 2 to 100 legs each, every account once in a transfer.")
+
+
+class UnknownTransfer(NotFound):
+    code = "UNKNOWN_TRANSFER"
+    sentence = _("There is no such transfer.")
+
+
+class LimitRefused(Invalid):
+    code = "LIMIT_REFUSED"
+    sentence = _("A limit is zero or more; leave it empty for none.")
+
+
+class SameAsset(Invalid):
+    code = "SAME_ASSET"
+    sentence = _("A conversion takes two different assets.")
+
+
+class LabelRefused(Invalid):
+    code = "LABEL_REFUSED"
+    sentence = _("A wallet's name is one line of at most {most} characters.")
+
+
+class NotRefundable(Conflict):
+    code = "NOT_REFUNDABLE"
+    sentence = _("Only a transfer between two accounts that is not itself a refund or a reversal can be refunded.")
+
+
 class UnknownAccount(NotFound):
     code = "UNKNOWN_ACCOUNT"
     sentence = _("There is no such account.")

@@ -52,3 +52,63 @@ class WalletStateChanged(Event):
     member_id: UUID | None
     before: str
     after: str
+
+
+class BalanceLow(Event):
+    """A balance fell below the threshold its owner set. Not published again before it has risen above it."""
+
+    event_name = "wallet.balance.low"
+    account_id: UUID
+    member_id: UUID | None
+    asset: str
+    balance: int
+    threshold: int
+    transfer_id: UUID
+
+
+class MovementLarge(Event):
+    """A transfer moved at least what the asset calls large, once for each. Not published for a member's own holds."""
+
+    event_name = "wallet.movement.large"
+    transfer_id: UUID
+    asset: str
+    amount: int
+    source_account_id: UUID
+    destination_account_id: UUID
+
+
+class ReceiptFirst(Event):
+    """A member's account received something for the first time. Not published for accounts of the house."""
+
+    event_name = "wallet.receipt.first"
+    account_id: UUID
+    member_id: UUID
+    asset: str
+    amount: int
+    transfer_id: UUID
+
+
+class HoldOpened(Event):
+    """A part of a balance was reserved. Not published when the request is repeated."""
+
+    event_name = "wallet.hold.opened"
+    hold_id: UUID
+    account_id: UUID
+    member_id: UUID | None
+    asset: str
+    amount: int
+
+
+class HoldClosed(Event):
+    """A hold was captured, released or found expired by the sweeper; ``state`` says which.
+
+    Not published at the moment it expires: what expired is free from then on.
+    """
+
+    event_name = "wallet.hold.closed"
+    hold_id: UUID
+    account_id: UUID
+    member_id: UUID | None
+    asset: str
+    state: str
+    captured: int

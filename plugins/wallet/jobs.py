@@ -7,7 +7,7 @@ from typing import Any
 
 from guildhall import Job, JobContext, Schedule, _
 
-from .service import pay_pending
+from .service import make_checkpoint, pay_pending, sweep
 from .service.rewards import assets_waiting
 
 
@@ -27,5 +27,28 @@ def run_pay_pending(context: JobContext) -> dict[str, Any]:
     return {"paid": paid}
 
 
+def run_sweep_holds(context: JobContext) -> dict[str, Any]:
+    """Close expired holds. They reserve nothing since they expired; this tells who waits to hear of it."""
+    swept = 0
+    while True:
+        with context.unit_of_work() as session:
+            accounts = sweep(session, context.actor)
+        swept += accounts
+        context.progress(swept)
+        if not accounts:
+            return {"accounts": swept}
+
+
+def run_checkpoint(context: JobContext) -> dict[str, Any]:
+    """Note where every chain stands, once a day."""
+    with context.unit_of_work() as session:
+        made = make_checkpoint(session)
+        return {"root": made.root.hex() if made else None}
+
+
 PAY_PENDING = Job(name="pay_pending", label=_("Pay waiting rewards"), run=run_pay_pending)
 EVERY_MINUTE = Schedule(name="pay_pending", job="pay_pending", every=timedelta(minutes=1))
+SWEEP_HOLDS = Job(name="sweep_holds", label=_("Close expired holds"), run=run_sweep_holds)
+SWEEP_EVERY_MINUTE = Schedule(name="sweep_holds", job="sweep_holds", every=timedelta(minutes=1))
+CHECKPOINT = Job(name="checkpoint", label=_("Seal where the ledger stands"), run=run_checkpoint)
+CHECKPOINT_HOURLY = Schedule(name="checkpoint", job="checkpoint", every=timedelta(hours=1))

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, _
 
-from . import admin, commands, events, figures, handlers, hooks, jobs, rest, seed
-from .models import Account, Asset, Reward, Transfer
+from . import admin, commands, events, figures, handlers, hooks, jobs, rest, rest_money, seed
+from .models import Account, Asset, Hold, Reward, Transfer
 
 ACCOUNT_STATES = {"active": "green", "frozen": "blue", "closed": "gray"}
+HOLD_STATES = {"open": "yellow", "captured": "green", "released": "gray", "expired": "gray"}
 REWARD_STATES = {"pending": "yellow", "paid": "green"}
+
+# It declares its routes on the blueprint of ``rest`` when it is imported.
+ROUTES = (rest_money,)
 
 plugin = Plugin(
     "wallet",
@@ -30,6 +34,10 @@ plugin = Plugin(
                 "posted": _("Balance"),
                 "balance": _("Balance"),
                 "version": _("Entries"),
+                "low_below": _("Announced below"),
+                "daily_limit": _("Daily limit"),
+                "spent": _("Spent"),
+                "spent_on": _("Spent on"),
                 "moved_at": _("Last moved"),
                 "label": _("Name"),
             },
@@ -39,7 +47,7 @@ plugin = Plugin(
                 "floor": _("zero: never below zero; none: may go below, as issuance does."),
             },
             states={"state": ACCOUNT_STATES},
-            hidden=("tip", "rank"),
+            hidden=("tip", "rank", "stripe"),
             audit=False,
             rest=False,
             page="/admin/wallet/accounts/{id}",
@@ -88,19 +96,50 @@ plugin = Plugin(
             audit=False,
         ),
         Resource(
+            Hold,
+            icon="hourglass",
+            actions=("list", "show"),
+            columns=("created_at", "amount", "captured", "state", "reason", "expires_at"),
+            filters=("state", "account_id"),
+            labels={"created_at": _("Reserved"), "expires_at": _("Expires"), "account_id": _("Account")},
+            help={"amount": _("In the asset's smallest unit."), "captured": _("What was paid of it.")},
+            states={"state": HOLD_STATES},
+            audit=False,
+            rest=False,
+        ),
+        Resource(
             Asset,
             icon="coin",
-            actions=("list", "show"),
-            columns=("code", "name", "kind", "scale"),
+            actions=("list", "show", "update"),
+            columns=("code", "name", "kind", "scale", "daily_limit", "large_from"),
+            fields=("name", "daily_limit", "large_from", "stripes"),
             filters=("kind",),
             order="code",
-            labels={"scale": _("Decimals")},
-            help={"scale": _("One is 10 to the power of this many smallest units.")},
+            labels={
+                "scale": _("Decimals"),
+                "daily_limit": _("Daily limit"),
+                "large_from": _("Large from"),
+                "stripes": _("Stripes of issuance"),
+            },
+            help={
+                "scale": _("One is 10 to the power of this many smallest units."),
+                "daily_limit": _(
+                    "What may leave a member's wallet in a day (UTC), in the smallest unit; empty: no limit. A wallet "
+                    "may have a limit of its own."
+                ),
+                "large_from": _("Movements of so many smallest units are announced; empty: none."),
+                "stripes": _(
+                    "Among how many accounts issuance is spread, 1 to 64; more let more transfers run at once."
+                ),
+            },
         ),
     ],
     permissions=[
         Permission("wallet:account:update", _("Freeze, unfreeze and close accounts")),
         Permission("wallet:transfer:create", _("Pay from one's own wallet")),
+        Permission("wallet:adjustment:create", _("Propose an adjustment of an account")),
+        Permission("wallet:adjustment:decide", _("Decide adjustments that others propose")),
+        Permission("wallet:transfer:undo", _("Reverse and refund transfers")),
         Permission("wallet:fund:create", _("Issue units into the reward fund")),
     ],
     roles=[
@@ -114,14 +153,28 @@ plugin = Plugin(
                 "wallet:transfer:list",
                 "wallet:transfer:show",
                 "wallet:reward:*",
-                "wallet:asset:*",
+                "wallet:hold:list",
+                "wallet:hold:show",
+                "wallet:asset:list",
+                "wallet:asset:show",
             ),
         ),
     ],
-    events=[events.BalanceChanged, events.RewardPaid, events.RewardPending, events.WalletStateChanged],
+    events=[
+        events.BalanceChanged,
+        events.BalanceLow,
+        events.MovementLarge,
+        events.ReceiptFirst,
+        events.HoldOpened,
+        events.HoldClosed,
+        events.RewardPaid,
+        events.RewardPending,
+        events.WalletStateChanged,
+    ],
+    reviews=[admin.ADJUSTMENT],
     subscribers=[Subscriber(event="contributions.reward.requested", handler=handlers.pay_reward, batch=50)],
-    jobs=[jobs.PAY_PENDING],
-    schedules=[jobs.EVERY_MINUTE],
+    jobs=[jobs.PAY_PENDING, jobs.SWEEP_HOLDS, jobs.CHECKPOINT],
+    schedules=[jobs.EVERY_MINUTE, jobs.SWEEP_EVERY_MINUTE, jobs.CHECKPOINT_HOURLY],
     rest=rest.rest,
     pages=admin.pages,
     menu=[

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, case, func, select, text
 from sqlalchemy.orm import Session, aliased
 
-from guildhall import Member
+from guildhall import Member, now
 
 from . import errors
-from .models import Account, Asset, Entry, Reward, Transfer
+from .models import Account, Asset, Entry, Hold, Reward, Transfer
 from .units import decimal
 
 
@@ -26,7 +26,11 @@ def shown(session: Session, amount: int, asset: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """An account with what it holds, in the asset's smallest unit; ``available`` is what is not held back."""
+    """An account with what it holds, in the asset's smallest unit.
+
+    ``available`` is what it can pay: what is not held back, and its overdraft. ``daily_limit`` is its own or the
+    asset's, of which ``spent_today`` is used (UTC).
+    """
 
     id: UUID
     asset: str
@@ -40,10 +44,15 @@ class Balance:
     held: int
     version: int
     moved_at: datetime | None
+    overdraft: int = 0
+    floor: str = "zero"
+    low_below: int | None = None
+    daily_limit: int | None = None
+    spent_today: int = 0
 
     @property
     def available(self) -> int:
-        return self.posted - self.held
+        return self.posted - self.held + self.overdraft
 
     @property
     def money(self) -> dict[str, dict[str, Any]]:
@@ -117,6 +126,13 @@ class RewardFund:
 
 
 def _balances() -> Select[*tuple[Any, ...]]:
+    """Accounts as they are now: what expired holds still reserve in the table is counted as free."""
+    expired = (
+        select(func.coalesce(func.sum(Hold.amount), 0))
+        .where(Hold.account_id == Account.id, Hold.state == "open", Hold.expires_at <= now())
+        .correlate(Account)
+        .scalar_subquery()
+    )
     return (
         select(
             Account.id,
@@ -128,9 +144,14 @@ def _balances() -> Select[*tuple[Any, ...]]:
             Member.display_name.label("member"),
             Account.state,
             Account.posted,
-            Account.held,
+            (Account.held - expired).label("held"),
             Account.version,
             Account.moved_at,
+            Account.overdraft,
+            Account.floor,
+            Account.low_below,
+            func.coalesce(Account.daily_limit, Asset.daily_limit).label("daily_limit"),
+            case((Account.spent_on == now().date(), Account.spent), else_=0).label("spent_today"),
         )
         .join(Asset, Asset.code == Account.asset)
         .join(Member, Member.id == Account.member_id, isouter=True)
@@ -201,23 +222,36 @@ def history(session: Session, account_id: UUID, *, before: int | None = None, li
     return [Line(**row) for row in rows]
 
 
+_UNTIL = text("SELECT wallet_entries_until(:account, :at, :inclusive)")
+
+
 def balance_at(session: Session, account_id: UUID, at: datetime) -> int:
     """What an account held at a moment: the balance after its last entry until then."""
-    query = select(Entry.balance_after).where(Entry.account_id == account_id, Entry.recorded_at <= at)
-    return session.scalar(query.order_by(Entry.recorded_at.desc(), Entry.version.desc()).limit(1)) or 0
+    return _balance_after(session, account_id, entries_until(session, account_id, at, inclusive=True))
 
 
 def statement(session: Session, account_id: UUID, *, start: datetime, end: datetime) -> Statement:
     """An account's entries of a period, the oldest first, with the balances around them."""
-    period = _lines(account_id).where(Entry.recorded_at >= start, Entry.recorded_at < end).order_by(Entry.version)
+    before = entries_until(session, account_id, start, inclusive=False)
+    last = entries_until(session, account_id, end, inclusive=False)
+    period = _lines(account_id).where(Entry.version > before, Entry.version <= last).order_by(Entry.version)
     lines = [Line(**row) for row in session.execute(period).mappings()]
-    before = select(Entry.balance_after).where(Entry.account_id == account_id, Entry.recorded_at < start)
-    opening = session.scalar(before.order_by(Entry.recorded_at.desc(), Entry.version.desc()).limit(1)) or 0
+    opening = _balance_after(session, account_id, before)
     came = sum(line.amount for line in lines if line.amount > 0)
     went = -sum(line.amount for line in lines if line.amount < 0)
     return Statement(
         start=start, end=end, opening=opening, came=came, went=went, closing=opening + came - went, lines=lines
     )
+
+
+def entries_until(session: Session, account_id: UUID, at: datetime, *, inclusive: bool) -> int:
+    """The number of the last entry recorded before ``at``, or until it."""
+    return session.scalar(_UNTIL, {"account": account_id, "at": at, "inclusive": inclusive}) or 0
+
+
+def _balance_after(session: Session, account_id: UUID, version: int) -> int:
+    after = select(Entry.balance_after).where(Entry.account_id == account_id, Entry.version == version)
+    return int(session.scalar(after) or 0)
 
 
 def legs(session: Session, transfer_id: UUID) -> list[dict[str, Any]]:
@@ -226,6 +260,7 @@ def legs(session: Session, transfer_id: UUID) -> list[dict[str, Any]]:
         select(
             Entry.account_id,
             Account.asset,
+            Account.member_id,
             Asset.scale,
             Entry.amount,
             Entry.balance_after,
@@ -239,6 +274,17 @@ def legs(session: Session, transfer_id: UUID) -> list[dict[str, Any]]:
         .order_by(Entry.amount)
     )
     return [dict(row) for row in session.execute(query).mappings()]
+
+
+def refundable(session: Session, transfer_id: UUID) -> int:
+    """How much of a transfer of two legs was not refunded yet."""
+    paid = select(func.coalesce(func.max(Entry.amount), 0)).where(Entry.transfer_id == transfer_id)
+    back = (
+        select(func.coalesce(func.sum(Entry.amount), 0))
+        .join(Transfer, Transfer.id == Entry.transfer_id)
+        .where(Transfer.refunds == transfer_id, Entry.amount > 0)
+    )
+    return int(session.scalar(paid) or 0) - int(session.scalar(back) or 0)
 
 
 _CIRCULATION = text("""

@@ -28,6 +28,11 @@ class AccountSchema(Schema):
     balance = fields.Money(attribute="money.balance", required=True)
     held = fields.Money(attribute="money.held", required=True)
     available = fields.Money(attribute="money.available", required=True)
+    daily_limit = fields.Units(
+        allow_none=True, metadata={"description": "What may leave in a day (UTC); null: no limit."}
+    )
+    spent_today = fields.Units(required=True, metadata={"description": "How much of the limit is used."})
+    low_below = fields.Units(allow_none=True, metadata={"description": "You are told when the balance falls below."})
     moved_at = fields.Instant(allow_none=True)
 
 
@@ -68,7 +73,7 @@ def my_accounts(session: Session, actor: Actor) -> list[queries.Balance]:
 @rest.response(200, AccountSchema)
 def account(session: Session, actor: Actor, account_id: UUID) -> queries.Balance:
     """One account: your own, or any with wallet:account:show."""
-    return _visible(session, actor, account_id)
+    return visible(session, actor, account_id)
 
 
 @rest.get("/accounts/<uuid:account_id>/entries", signed_in=True)
@@ -76,7 +81,7 @@ def account(session: Session, actor: Actor, account_id: UUID) -> queries.Balance
 @rest.response(200, EntrySchema(many=True))
 def entries(session: Session, actor: Actor, query: dict[str, Any], account_id: UUID) -> Page:
     """What came and went on an account, the newest first, with the balance after each."""
-    asset = _visible(session, actor, account_id).asset
+    asset = visible(session, actor, account_id).asset
     cursor, limit = query["cursor"], query["limit"]
     if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise Invalid({"cursor": [_("This cursor is not from here. Start again without one.")]})
@@ -113,7 +118,7 @@ def transfer(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, 
     }
 
 
-def _visible(session: Session, actor: Actor, account_id: UUID) -> queries.Balance:
+def visible(session: Session, actor: Actor, account_id: UUID) -> queries.Balance:
     """An account that the actor may know of. Raises UnknownAccount also for somebody else's."""
     found = queries.account(session, account_id)
     mine = found.member_id is not None and found.member_id == actor.member_id

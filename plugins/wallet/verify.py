@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from guildhall import _
+from guildhall import DomainError, _, unseal
 
 from . import chain
+from .models import Checkpoint
+from .service.checkpoints import CONTEXT, root, sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,95 @@ CHECKS: dict[str, tuple[str, str]] = {
         """
         SELECT 'account ' || id AS subject, format('has %s, of which %s are held', posted, held) AS detail,
             id::text AS place
-        FROM wallet_account WHERE held < 0 OR floor = 'zero' AND posted - held < 0
+        FROM wallet_account WHERE held < 0 OR floor = 'zero' AND posted - held + overdraft < 0
+        """,
+    ),
+    "ordered": (
+        _("Every account's entries were recorded in the order of their numbers"),
+        """
+        SELECT format('entry %s of account %s', version, account_id) AS subject,
+            format('is of %s, before the entry before it', recorded_at) AS detail,
+            account_id::text || lpad(version::text, 19, '0') AS place
+        FROM (
+            SELECT *, lag(recorded_at) OVER (PARTITION BY account_id ORDER BY version) AS before FROM wallet_entry
+        ) e
+        WHERE recorded_at < before
+        """,
+    ),
+    "held": (
+        _("What is held is the sum of the open holds"),
+        """
+        SELECT 'account ' || a.id AS subject,
+            format('holds %s, but its open holds sum to %s', a.held, coalesce(sum(h.amount), 0)) AS detail,
+            a.id::text AS place
+        FROM wallet_account a LEFT JOIN wallet_hold h ON h.account_id = a.id AND h.state = 'open'
+        GROUP BY a.id HAVING a.held <> coalesce(sum(h.amount), 0)
+        """,
+    ),
+    "captured": (
+        _("Every hold ended once, and a captured one by a transfer of what was captured"),
+        """
+        SELECT 'hold ' || h.id AS subject,
+            format('is %s with %s captured, but its transfer took %s', h.state, h.captured, coalesce(-e.amount, 0))
+                AS detail, h.id::text AS place
+        FROM wallet_hold h
+        LEFT JOIN wallet_entry e ON e.transfer_id = h.transfer_id AND e.account_id = h.account_id
+        WHERE h.captured <> coalesce(-e.amount, 0) OR h.captured > h.amount
+            OR (h.state = 'captured') <> (h.transfer_id IS NOT NULL)
+        """,
+    ),
+    "once": (
+        _("Every reference names one transfer, and every transfer is reversed at most once"),
+        """
+        SELECT format('transfer %s', min(id::text)) AS subject,
+            format('shares %s with %s others', what, count(*) - 1) AS detail, min(id::text) AS place
+        FROM (
+            SELECT id, 'the reference ' || reference AS what FROM wallet_transfer WHERE reference IS NOT NULL
+            UNION ALL SELECT id, 'what it reverses' || reverses FROM wallet_transfer WHERE reverses IS NOT NULL
+        ) t
+        GROUP BY what HAVING count(*) > 1
+        """,
+    ),
+    "refunds": (
+        _("Refunds give back no more than was paid, from who got it to who paid it"),
+        """
+        SELECT 'transfer ' || t.refunds AS subject,
+            format('moved %s, but %s were refunded', coalesce(max(o.amount), 0), sum(e.amount)) AS detail,
+            t.refunds::text AS place
+        FROM wallet_transfer t JOIN wallet_entry e ON e.transfer_id = t.id AND e.amount > 0
+        LEFT JOIN (
+            SELECT transfer_id, account_id, -amount AS amount FROM wallet_entry WHERE amount < 0
+        ) o ON o.transfer_id = t.refunds AND o.account_id = e.account_id
+        WHERE t.refunds IS NOT NULL
+        GROUP BY t.refunds HAVING sum(e.amount) > coalesce(max(o.amount), 0)
+            OR EXISTS (SELECT FROM wallet_transfer r WHERE r.reverses = t.refunds)
+        """,
+    ),
+    "reversals": (
+        _("A reversal is the mirror of what it reverses"),
+        """
+        SELECT 'transfer ' || t.id AS subject, 'does not move back what it reverses' AS detail, t.id::text AS place
+        FROM wallet_transfer t
+        WHERE t.reverses IS NOT NULL AND EXISTS (
+            SELECT FROM (SELECT account_id, amount FROM wallet_entry WHERE transfer_id = t.id) m
+            FULL JOIN (SELECT account_id, -amount AS amount FROM wallet_entry WHERE transfer_id = t.reverses) o
+                USING (account_id, amount)
+            WHERE m IS NULL OR o IS NULL
+        )
+        """,
+    ),
+    "append_only": (
+        _("The database refuses to change what was recorded, and weighs every transfer"),
+        """
+        SELECT format('trigger %s of %s', due.name, due.relation) AS subject, 'is missing or switched off' AS detail,
+            due.relation || due.name AS place
+        FROM (VALUES
+            ('wallet_transfer', 'append_only'), ('wallet_entry', 'append_only'), ('wallet_entry', 'balanced'),
+            ('wallet_checkpoint', 'append_only'), ('wallet_tip', 'append_only')
+        ) due (relation, name)
+        LEFT JOIN pg_trigger t
+            ON t.tgrelid = to_regclass(due.relation) AND t.tgname = due.name AND t.tgenabled IN ('O', 'A')
+        WHERE t.oid IS NULL
         """,
     ),
     "circulation": (
@@ -105,6 +195,7 @@ CHECKS: dict[str, tuple[str, str]] = {
     ),
 }
 CHAIN = _("Every entry's digest follows from the one before it")
+SEALS = _("Every sealed checkpoint still stands in the entries")
 
 _CHAIN = text("""
     SELECT a.id AS account_id, a.tip, a.version AS last, e.version, e.transfer_id, e.amount, e.balance_after, e.digest,
@@ -126,12 +217,15 @@ def verify(session: Session) -> list[Finding]:
     broken = list(_broken_links(session))
     if broken:
         findings.append(Finding("chain", *broken[0], len(broken)))
+    tampered = list(_broken_seals(session))
+    if tampered:
+        findings.append(Finding("sealed", *tampered[0], len(tampered)))
     return findings
 
 
 def labels() -> dict[str, str]:
     """What each check proves, by its name."""
-    return {**{name: label for name, (label, _query) in CHECKS.items()}, "chain": CHAIN}
+    return {**{name: label for name, (label, _query) in CHECKS.items()}, "chain": CHAIN, "sealed": SEALS}
 
 
 def _broken_links(session: Session) -> Iterator[tuple[str, str]]:
@@ -163,3 +257,30 @@ def _broken_links(session: Session) -> Iterator[tuple[str, str]]:
             yield f"entry {row.version} of account {account}", "its digest does not follow from its content"
     if account and not broken and previous != tip:
         yield f"account {account}", "its tip is not the digest of its last entry"
+
+
+_TIPS = text("""
+    SELECT t.account_id, t.version, t.tip, e.digest
+    FROM wallet_tip t LEFT JOIN wallet_entry e ON e.account_id = t.account_id AND e.version = t.version
+    WHERE t.checkpoint_id = :id
+""")
+
+
+def _broken_seals(session: Session) -> Iterator[tuple[str, str]]:
+    """Checkpoints whose seal, whose root or whose tips are no longer what they were."""
+    previous = b""
+    for one in session.scalars(select(Checkpoint).order_by(Checkpoint.day)):
+        subject = f"checkpoint of {one.day}"
+        tips = session.execute(_TIPS, {"id": one.id}).all()
+        changed = [row for row in tips if row.digest is None or bytes(row.digest) != bytes(row.tip)]
+        try:
+            said = unseal(session, CONTEXT, bytes(one.seal), about=str(one.day))
+        except DomainError:
+            said = b""
+        if said != sealed(one.day, bytes(one.root), one.entries):
+            yield subject, "is not what was sealed"
+        elif root(previous, [(row.account_id, row.version, bytes(row.tip)) for row in tips]) != bytes(one.root):
+            yield subject, "does not cover the tips that are kept with it"
+        elif changed:
+            yield subject, f"knew another entry {changed[0].version} of account {changed[0].account_id}"
+        previous = bytes(one.root)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from rich.console import Console
 
 from bench import __main__ as command
-from bench import community, deliveries, ledger
+from bench import community, deliveries, ledger, serving, web
 from bench.figures import SLOW_DISK, Figure, doubt, in_memory, pairs, percentile, probe, table, write
+from core.ids import new_id
 from plugins.contributions.history import Line, Masked, csv_lines
 
 KEYS = {"figure", "value", "unit", "limit", "ratio", "target", "met"}
@@ -134,6 +137,26 @@ def test_the_counter_tells_when_all_is_done() -> None:
     assert not counter.done.is_set()
     counter.add()
     assert counter.done.is_set()
+
+
+def test_a_replayed_request_has_ids_and_a_key_of_its_own() -> None:
+    made, member, key = new_id(), UUID(int=new_id().int - (3_600_000 << 80)), f"{web.KEY}-1"
+    given = {"id": made, "member": member, "scope": [made, f"POST {key}"], "count": 5}
+    once, twice = (web._renewed(given, {}, made.int >> 80) for _ in range(2))
+    assert once["id"] != made and once["id"] == once["scope"][0]
+    assert once["id"] != twice["id"] and once["scope"][1] != twice["scope"][1]
+    assert (once["member"], once["count"]) == (member, 5)
+
+
+def test_the_client_reads_whole_answers_and_takes_no_refusal_for_one() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        serving._ask(ours, serving.request("/x", "token"))
+        assert theirs.recv(1000).startswith(b"GET /x HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer token")
+        theirs.sendall(b"HTTP/1.1 429 TOO MANY\r\nContent-Length: 0\r\n\r\n")
+        with pytest.raises(RuntimeError, match="429"):
+            serving._ask(ours, serving.request("/x", body=b"{}"))
 
 
 def _shown(figures: list[Figure]) -> str:

@@ -22,6 +22,8 @@ from core.resource import Resource
 from core.rest import fields
 from core.rest.blueprint import RestBlueprint
 from core.rest.schema import Schema
+from core.reviews.kind import ReviewKind
+from core.reviews.models import Review
 
 SECRET = "the message of the exception"
 
@@ -133,6 +135,14 @@ class Worn(Conflict):
     sentence = "The stamp is worn."
 
 
+class Counted(Conflict):
+    """A refusal whose writing stays."""
+
+    code = "LIBRARY_COUNTED"
+    keeps = True
+    sentence = "The attempt was counted."
+
+
 class Turnstile:
     """Lets a test hold a view: the view says that it is inside, and waits for the test to let it out."""
 
@@ -156,6 +166,8 @@ def stamp(session: Session, actor: Actor, body: dict[str, Any]) -> Stamp:
     session.flush()
     if body["outcome"] == "refused":
         raise Worn()
+    if body["outcome"] == "counted":
+        raise Counted()
     if body["outcome"] == "broken":
         raise RuntimeError(SECRET)
     if body["outcome"] == "held":
@@ -201,6 +213,13 @@ def broken_widget(session: Session) -> dict[str, Any]:
     raise RuntimeError(SECRET)
 
 
+def lend(session: Session, actor: Actor, review: Review, approved: bool) -> None:
+    """The effect of a decision: a stamp that tells it. A worn one refuses."""
+    if review.params.get("worn"):
+        raise Worn()
+    session.add(Stamp(label=f"{review.subject_id}: {approved}"))
+
+
 plugin = Plugin(
     "library",
     version="1.0",
@@ -227,10 +246,23 @@ plugin = Plugin(
         ),
         Resource(Note, order="key", columns=("key", "body"), fields=("key", "body")),
     ],
-    permissions=[Permission("library:stamp:create", "Stamp")],
+    permissions=[
+        Permission("library:stamp:create", "Stamp"),
+        Permission("library:loan:decide", "Decide on loans"),
+        Permission("library:purchase:decide", "Decide on purchases"),
+    ],
+    reviews=[
+        ReviewKind(name="loan", label="Loan", permission="library:loan:decide", decide=lend, icon="book"),
+        ReviewKind(
+            name="purchase", label="Purchase", permission="library:purchase:decide", decide=lend, four_eyes=True
+        ),
+    ],
     roles=[
         Role("User", ("library:stamp:create", "library:book:create", "library:letter:create")),
-        Role("Moderator", ("library:*:list", "library:*:show", "library:stamp:create", "library:letter:*")),
+        Role(
+            "Moderator",
+            ("library:*:list", "library:*:show", "library:stamp:create", "library:letter:*", "library:loan:decide"),
+        ),
     ],
     rest=rest,
     pages=pages,

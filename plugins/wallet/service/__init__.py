@@ -1,23 +1,51 @@
 """What the wallet does, one function a use case."""
 
-from .accounts import lock_accounts, open_account, open_accounts, set_state
+from .accounts import (
+    house_account,
+    lock_accounts,
+    open_account,
+    open_accounts,
+    set_limits,
+    set_state,
+    update_own,
+)
+from .adjustments import propose_adjustment
+from .checkpoints import make_checkpoint
+from .holds import capture, hold, release, sweep
+from .many import Leg, Move, Posted, convert, post_many
 from .rewards import Funding, RewardRequest, fund_rewards, pay_pending, request_rewards
-from .transfers import Receipt, issue, pay_member, retire, reverse, transfer
+from .transfers import Receipt, issue, pay_member, retire, transfer
+from .undo import refund, reverse
 
 __all__ = [
     "Funding",
+    "Leg",
+    "Move",
+    "Posted",
     "Receipt",
     "RewardRequest",
+    "capture",
+    "convert",
     "fund_rewards",
+    "hold",
+    "house_account",
     "issue",
     "lock_accounts",
+    "make_checkpoint",
     "open_account",
     "open_accounts",
     "pay_member",
     "pay_pending",
+    "post_many",
+    "propose_adjustment",
+    "refund",
+    "release",
     "request_rewards",
     "retire",
     "reverse",
+    "set_limits",
     "set_state",
+    "sweep",
     "transfer",
+    "update_own",
 ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
+from types import EllipsisType
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select, text
@@ -18,7 +21,8 @@ from ..models import Account, Asset
 from ..queries import shown
 
 LONGEST_REASON = 400
-LABELS = {"issuance": "Issuance", "rewards": "Reward fund", "revenue": "Revenue"}
+LONGEST_LABEL = 120
+LABELS = {"issuance": "Issuance", "rewards": "Reward fund", "revenue": "Revenue", "exchange": "Exchange"}
 Key = tuple[str, str, UUID | None]  # asset, purpose, member
 
 _LOCK = text("SELECT id FROM wallet_account WHERE id = ANY(:ids) ORDER BY rank, id FOR NO KEY UPDATE")
@@ -41,22 +45,13 @@ def open_account(
 
 def open_accounts(session: Session, wanted: Sequence[Key], *, label: str = "") -> dict[Key, UUID]:
     """As ``open_account`` for many (asset, purpose, member)."""
+    if any(purpose == "member" and member is None for _asset, purpose, member in wanted):
+        raise errors.UnknownMember()
     found = _accounts(session, wanted)
     missing = sorted({key for key in wanted if key not in found}, key=str)
     if missing:
         # Sorted, so that two transactions that open the same accounts do not wait for each other.
-        rows = [
-            {
-                "id": new_id(),
-                "asset": asset,
-                "purpose": purpose,
-                "member_id": member,
-                "label": label or ("" if member else LABELS.get(purpose, "")),
-                "floor": "none" if purpose == "issuance" else "zero",
-                "rank": 0 if member else 2 if purpose == "issuance" else 1,
-            }
-            for asset, purpose, member in missing
-        ]
+        rows = [_row(new_id(), asset, purpose, member, label) for asset, purpose, member in missing]
         try:
             with session.begin_nested():
                 session.execute(insert(Account).values(rows).on_conflict_do_nothing())
@@ -66,12 +61,49 @@ def open_accounts(session: Session, wanted: Sequence[Key], *, label: str = "") -
     return found
 
 
+def house_account(session: Session, *, asset: str, purpose: str, reference: str | None = None) -> UUID:
+    """An account of the house that has no floor or only receives: one of its stripes, so that it is no queue.
+
+    An asset has as many as its ``stripes``. The same ``reference`` finds the same one again. Raises UnknownAsset.
+    """
+    stripes = session.scalar(select(Asset.stripes).where(Asset.code == asset)) or 1
+    if stripes == 1:
+        return open_account(session, asset=asset, purpose=purpose)
+    stripe = zlib.crc32((reference or str(new_id())).encode()) % stripes
+    which = (
+        Account.asset == asset,
+        Account.purpose == purpose,
+        Account.member_id.is_(None),
+        Account.stripe == stripe,
+    )
+    found = session.scalar(select(Account.id).where(*which))
+    if found is None:
+        values = _row(new_id(), asset, purpose, None, "") | {"stripe": stripe}
+        session.execute(insert(Account).values(values).on_conflict_do_nothing())
+        found = session.scalar(select(Account.id).where(*which))
+    assert found is not None
+    return found
+
+
+def _row(account_id: UUID, asset: str, purpose: str, member: UUID | None, label: str) -> dict[str, Any]:
+    return {
+        "id": account_id,
+        "asset": asset,
+        "purpose": purpose,
+        "member_id": member,
+        "label": label or ("" if member else LABELS.get(purpose, "")),
+        "floor": "none" if purpose == "issuance" else "zero",
+        "rank": 0 if member else 2 if purpose == "issuance" else 1,
+    }
+
+
 def _accounts(session: Session, wanted: Sequence[Key]) -> dict[Key, UUID]:
     members = {member for _asset, _purpose, member in wanted}
     owned = Account.member_id.in_([member for member in members if member])
     query = select(Account.asset, Account.purpose, Account.member_id, Account.id).where(
         or_(owned, Account.member_id.is_(None)) if None in members else owned,
         Account.asset.in_({asset for asset, _purpose, _member in wanted}),
+        Account.stripe == 0,
     )
     keys = set(wanted)
     return {key: row.id for row in session.execute(query) if (key := (row.asset, row.purpose, row.member_id)) in keys}
@@ -90,13 +122,11 @@ def set_state(session: Session, actor: Actor, *, account_id: UUID, state: str, r
     """Freeze (nothing leaves), close (nothing moves, for good) or unfreeze a wallet.
 
     Raises ReasonRefused, UnknownAccount, WalletClosed (it is and stays), WalletNotEmpty,
-    HouseAccount.
+    HouseAccount, WhileImpersonating.
     """
+    actor.require_own()
     require_reason(reason)
-    lock_accounts(session, [account_id])
-    account = session.get(Account, account_id, populate_existing=True)
-    if account is None:
-        raise errors.UnknownAccount()
+    account = _locked(session, account_id)
     before = account.state
     if before == state:
         return account
@@ -120,6 +150,82 @@ def set_state(session: Session, actor: Actor, *, account_id: UUID, state: str, r
         reason=reason,
     )
     return account
+
+
+def set_limits(
+    session: Session,
+    actor: Actor,
+    *,
+    account_id: UUID,
+    daily_limit: int | None,
+    overdraft: int,
+    reason: str,
+) -> Account:
+    """Set what may leave an account in a day (UTC; None: as the asset says) and how far below zero it may go.
+
+    Both in the smallest unit. Raises ReasonRefused, UnknownAccount, LimitRefused, also for an overdraft that is in use.
+    """
+    require_reason(reason)
+    account = _locked(session, account_id)
+    _require_limit(daily_limit, overdraft)
+    if account.floor == "zero" and account.posted - account.held + overdraft < 0:
+        raise errors.LimitRefused()
+    changes = {}
+    for name, value in (("daily_limit", daily_limit), ("overdraft", overdraft)):
+        if getattr(account, name) != value:
+            changes[name] = [getattr(account, name), value]
+            setattr(account, name, value)
+    session.flush()
+    if changes:
+        audit(
+            session,
+            actor,
+            "wallet.account.limits_changed",
+            subject_type="wallet.account",
+            subject_id=account.id,
+            changes=changes,
+            reason=reason,
+        )
+    return account
+
+
+def update_own(
+    session: Session,
+    actor: Actor,
+    *,
+    account_id: UUID,
+    label: str | None = None,
+    low_below: int | EllipsisType | None = ...,
+) -> Account:
+    """Name one's own wallet, and say below which balance one wants to hear of it (None: never).
+
+    Raises UnknownAccount (also for somebody else's), LabelRefused, LimitRefused.
+    """
+    account = _locked(session, account_id)
+    if actor.member_id is None or account.member_id != actor.member_id:
+        raise errors.UnknownAccount()
+    if label is not None:
+        if len(label) > LONGEST_LABEL or not label.isprintable():
+            raise errors.LabelRefused(most=LONGEST_LABEL)
+        account.label = label.strip()
+    if not isinstance(low_below, EllipsisType):
+        _require_limit(low_below)
+        account.low_below = low_below
+    session.flush()
+    return account
+
+
+def _locked(session: Session, account_id: UUID) -> Account:
+    lock_accounts(session, [account_id])
+    account = session.get(Account, account_id, populate_existing=True)
+    if account is None:
+        raise errors.UnknownAccount()
+    return account
+
+
+def _require_limit(*limits: int | None) -> None:
+    if any(limit is not None and not 0 <= limit < 10**38 for limit in limits):
+        raise errors.LimitRefused()
 
 
 def require_reason(reason: str) -> None:

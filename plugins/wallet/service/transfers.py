@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import RowMapping, select, text
@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from guildhall import Actor, DomainError, Event, new_id, now, publish
 
 from .. import errors
-from ..events import BalanceChanged
+from ..events import BalanceChanged, BalanceLow, MovementLarge, ReceiptFirst
 from ..models import Account
 from ..queries import shown
-from .accounts import LONGEST_REASON, open_account, open_accounts, require_reason
+from .accounts import LONGEST_REASON, house_account, open_accounts, require_reason
 
 BIGGEST = 10**38
 
@@ -23,9 +23,8 @@ _POST = text("""
     SELECT * FROM wallet_post(
         :id, :source, :destination, CAST(:amount AS numeric), CAST(:asset AS text), :kind, :reason, :actor,
         CAST(:reference AS text), CAST(:contribution_id AS uuid), :correlation_id, CAST(:link_id AS uuid),
-        CAST(:reverses AS uuid), :at)
+        CAST(:reverses AS uuid), CAST(:refunds AS uuid), CAST(:hold AS uuid), CAST(:effective_on AS date), :at)
 """)
-_LEGS = text("SELECT account_id, amount FROM wallet_entry WHERE transfer_id = :id ORDER BY amount")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,15 +57,15 @@ def transfer(
     reason: str = "",
     reference: str | None = None,
     contribution_id: UUID | None = None,
-    link_id: UUID | None = None,
-    reverses: UUID | None = None,
+    effective_on: date | None = None,
 ) -> Receipt:
     """Move ``amount`` smallest units from account ``source`` to ``destination``, in one statement.
 
     ``reference`` is unique for all time: the same transfer again moves nothing and returns the first receipt.
+    ``effective_on`` is the day it is meant for, by default the day it is recorded, which alone rules balances.
     A transaction with several transfers calls ``lock_accounts`` for all of them first. Raises AmountNotPositive,
-    SameAccount, ReasonRefused, UnknownAccount, AssetMismatch, InsufficientFunds, WalletFrozen, WalletClosed,
-    ReferenceTaken (the reference is of a different transfer), AlreadyReversed.
+    SameAccount, ReasonRefused, UnknownAccount, AssetMismatch, InsufficientFunds, LimitExceeded, WalletFrozen,
+    WalletClosed, ReferenceTaken (the reference is of a different transfer).
     """
     receipt, events = post(
         session,
@@ -79,8 +78,7 @@ def transfer(
         reason=reason,
         reference=reference,
         contribution_id=contribution_id,
-        link_id=link_id,
-        reverses=reverses,
+        effective_on=effective_on,
     )
     publish(session, actor, *events)
     return receipt
@@ -98,18 +96,25 @@ def post(
     reason: str = "",
     reference: str | None = None,
     contribution_id: UUID | None = None,
-    link_id: UUID | None = None,
+    effective_on: date | None = None,
+    id: UUID | None = None,
     reverses: UUID | None = None,
+    refunds: UUID | None = None,
+    hold: UUID | None = None,
 ) -> tuple[Receipt, list[Event]]:
-    """As ``transfer``, but returns the events for the caller to publish together with others."""
-    if type(amount) is not int or not 0 < amount < BIGGEST:
-        raise errors.AmountNotPositive(amount=amount)
+    """As ``transfer``, but returns the events for the caller to publish together with others.
+
+    ``reverses`` and ``refunds`` name the transfer that this one undoes, ``hold`` the hold that it captures; then it
+    raises also AlreadyReversed, AlreadyRefunded, RefundExceeds, UnknownHold, HoldExpired, HoldResolved, HoldShort.
+    """
+    actor.require_own()
+    require_amount(amount)
     if source == destination:
         raise errors.SameAccount()
     if len(reason) > LONGEST_REASON or "\0" in reason:
         raise errors.ReasonRefused()
     values = {
-        "id": new_id(),
+        "id": id or new_id(),
         "source": source,
         "destination": destination,
         "amount": amount,
@@ -120,8 +125,11 @@ def post(
         "reference": reference,
         "contribution_id": contribution_id,
         "correlation_id": actor.correlation_id,
-        "link_id": link_id,
+        "link_id": None,
         "reverses": reverses,
+        "refunds": refunds,
+        "hold": hold,
+        "effective_on": effective_on,
         "at": now(),
     }
     row = session.execute(_POST, values).mappings().one()
@@ -138,12 +146,49 @@ def post(
         recorded_at=row["moment"],
         replayed=row["outcome"] == "replayed",
     )
-    touched = () if receipt.replayed else ((source, row["source_member"]), (destination, row["destination_member"]))
-    return receipt, [
+    return receipt, [] if receipt.replayed else _events(receipt, row)
+
+
+def _events(receipt: Receipt, row: RowMapping) -> list[Event]:
+    """What a transfer that was just posted has to tell."""
+    payer, payee = row["source_member"], row["destination_member"]
+    events: list[Event] = [
         BalanceChanged(account_id=account, member_id=member, asset=receipt.asset, transfer_id=receipt.id)
-        for account, member in touched
+        for account, member in ((receipt.source, payer), (receipt.destination, payee))
         if member is not None
     ]
+    if row["threshold"] is not None:
+        events.append(
+            BalanceLow(
+                account_id=receipt.source,
+                member_id=payer,
+                asset=receipt.asset,
+                balance=receipt.source_balance,
+                threshold=int(row["threshold"]),
+                transfer_id=receipt.id,
+            )
+        )
+    if row["first"] and payee:
+        events.append(
+            ReceiptFirst(
+                account_id=receipt.destination,
+                member_id=payee,
+                asset=receipt.asset,
+                amount=receipt.amount,
+                transfer_id=receipt.id,
+            )
+        )
+    if row["large"]:
+        events.append(
+            MovementLarge(
+                transfer_id=receipt.id,
+                asset=receipt.asset,
+                amount=receipt.amount,
+                source_account_id=receipt.source,
+                destination_account_id=receipt.destination,
+            )
+        )
+    return events
 
 
 def _refusal(
@@ -157,6 +202,20 @@ def _refusal(
     match row["outcome"]:
         case "missing":
             return errors.UnknownAccount()
+        case "missing_hold":
+            return errors.UnknownHold()
+        case "hold_expired":
+            return errors.HoldExpired()
+        case "hold_resolved":
+            return errors.HoldResolved(state=row["hold_state"])
+        case "hold_short":
+            return errors.HoldShort(available=units(row["available"]), needed=units(amount))
+        case "limit":
+            return errors.LimitExceeded(available=units(row["available"]), needed=units(amount))
+        case "refund_exceeds":
+            return errors.RefundExceeds(available=units(row["available"]), needed=units(amount))
+        case "already_refunded":
+            return errors.AlreadyRefunded()
         case "asset_mismatch":
             wanted = asset or row["source_asset"]
             return errors.AssetMismatch(asset=wanted, source=row["source_asset"], destination=row["destination_asset"])
@@ -171,25 +230,6 @@ def _refusal(
         case "already_reversed":
             return errors.AlreadyReversed()
     raise AssertionError(f"wallet_post answered {row['outcome']}")
-
-
-def reverse(session: Session, actor: Actor, *, transfer_id: UUID, reason: str) -> Receipt:
-    """Move a transfer's amount back, once. Raises ReasonRefused, AlreadyReversed, and as ``transfer``."""
-    require_reason(reason)
-    legs = session.execute(_LEGS, {"id": transfer_id}).all()
-    if len(legs) != 2:
-        raise errors.UnknownAccount()
-    (source, _minus), (destination, amount) = legs
-    return transfer(
-        session,
-        actor,
-        source=destination,
-        destination=source,
-        amount=int(amount),
-        kind="reversal",
-        reason=reason,
-        reverses=transfer_id,
-    )
 
 
 def pay_member(session: Session, actor: Actor, *, to_member: UUID, amount: int, asset: str, note: str = "") -> Receipt:
@@ -226,7 +266,7 @@ def issue(
     return transfer(
         session,
         actor,
-        source=open_account(session, asset=asset, purpose="issuance"),
+        source=house_account(session, asset=asset, purpose="issuance", reference=reference),
         destination=destination,
         amount=amount,
         kind="issue",
@@ -247,12 +287,18 @@ def retire(
         session,
         actor,
         source=source,
-        destination=open_account(session, asset=asset, purpose="issuance"),
+        destination=house_account(session, asset=asset, purpose="issuance", reference=reference),
         amount=amount,
         kind="retire",
         reason=reason,
         reference=reference,
     )
+
+
+def require_amount(amount: int) -> None:
+    """Raise AmountNotPositive unless it can be moved."""
+    if type(amount) is not int or not 0 < amount < BIGGEST:
+        raise errors.AmountNotPositive(amount=amount)
 
 
 def name_of(actor: Actor) -> str:

@@ -42,7 +42,7 @@ def test_a_role_is_made_filled_and_given_with_the_mouse(
     assert ticked(admin.get(address).text) == {"core:audit:list", "core:member:show"}
     amina = people("User")
     assert amina.get("/admin/audit").status_code == 403
-    assert admin.send(f"{HOME}/members/{amina.id}", role=["User", name]).status_code == 303
+    assert admin.send(f"{HOME}/members/{amina.id}", reason="Helps", role=["User", name]).status_code == 303
     assert amina.get("/admin/audit").status_code == 200  # the same token, the next request
     admin.send(address, permission=["core:member:show"])
     assert amina.get("/admin/audit").status_code == 403
@@ -80,7 +80,7 @@ def test_built_in_roles_offer_neither_name_nor_end(admin: Person) -> None:
 def test_who_may_not_does_not(people: Callable[..., Person], path: str) -> None:
     moderator = people("Moderator", browser=True)
     assert moderator.send(path).status_code == 403
-    assert moderator.send(f"{HOME}/members/{moderator.id}", role=["Admin"]).status_code == 403
+    assert moderator.send(f"{HOME}/members/{moderator.id}", reason="Helps", role=["Admin"]).status_code == 403
     assert "Save roles" not in moderator.get(f"/admin/members/{moderator.id}").text
 
 

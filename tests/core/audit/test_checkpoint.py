@@ -14,9 +14,9 @@ from sqlalchemy import Connection, text
 
 from core.actor import Actor
 from core.audit.checkpoint import CheckpointUnusable, check, make
+from core.audit.commands import audit
 from core.audit.seal import seal, verify
 from core.audit.trail import record
-from core.commands import audit_group
 from core.platform import Platform
 
 SYSTEM = Actor.system("test")
@@ -121,8 +121,8 @@ def test_the_commands_write_and_compare(house: Platform, tmp_path: Path) -> None
     act(house, 3)
     file = tmp_path / "checkpoint.json"
     run = CliRunner().invoke
-    assert run(audit_group, ["checkpoint", str(file)], obj=house).exit_code == 0
-    assert run(audit_group, ["verify", "--checkpoint", str(file)], obj=house).exit_code == 0
+    assert run(audit, ["checkpoint", str(file)], obj=house).exit_code == 0
+    assert run(audit, ["verify", "--checkpoint", str(file)], obj=house).exit_code == 0
     cut(house, above=2)
-    assert run(audit_group, ["verify"], obj=house).exit_code == 0
-    assert run(audit_group, ["verify", "--checkpoint", str(file)], obj=house).exit_code == 1
+    assert run(audit, ["verify"], obj=house).exit_code == 0
+    assert run(audit, ["verify", "--checkpoint", str(file)], obj=house).exit_code == 1

@@ -25,6 +25,7 @@ T0 = datetime(2031, 5, 1, 12, tzinfo=UTC)
 AMINA = Actor(kind="member", name="Amina", member_id=new_id())
 BO = Actor(kind="member", name="Bo 100%", member_id=new_id())
 CLERK = Actor(kind="member", name="Clerk", permissions=frozenset({"core:audit:export"}))
+MEMBER = "INSERT INTO core_member (id, display_name, joined_at) VALUES (:id, :name, now()) ON CONFLICT DO NOTHING"
 ROWS = [
     (AMINA, "core.member.updated", "core.member", "1", T0),
     (AMINA, "core.member.deleted", "core.member", "2", T0 + timedelta(hours=12)),
@@ -39,6 +40,9 @@ def house(shop: Any) -> Platform:
     with platform.database.engine.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         connection.execute(text("TRUNCATE core_audit, core_audit_seal"))
+        for actor in (AMINA, BO):
+            values = {"id": actor.member_id, "name": actor.name}
+            connection.execute(text(MEMBER), values)
     for actor, action, kind, key, at in ROWS:
         with platform.unit_of_work(actor) as session, frozen(at):
             record(session, actor, action, subject_type=kind, subject_id=key)

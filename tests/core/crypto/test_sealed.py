@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import insert, select
 from sqlalchemy.exc import StatementError
 
@@ -14,10 +15,11 @@ from core.audit.models import AuditRow
 from core.audit.trail import MASK
 from core.crypto import keyring as keyrings
 from core.crypto.errors import KeyMissing, KeyWrong, SealBroken
-from core.crypto.keyring import seal, unseal
+from core.crypto.keyring import OF_ROW, seal, unseal
 from core.crypto.models import DataKey
-from core.crypto.sealed import Sealed, columns
+from core.crypto.sealed import Sealed, bound, columns
 from core.db.base import metadata
+from core.keys.commands import keys
 from core.platform import Platform
 from guildhall import new_id
 from tests.core.crypto.phones import SEALING, SECRET, SYSTEM, Phone, add, key, put, raw, read
@@ -45,7 +47,8 @@ def test_the_table_holds_none_of_it_and_never_the_same_twice(sealing: Platform) 
 def test_it_works_without_a_unit_of_work_and_in_bulk(sealing: Platform) -> None:
     label = str(new_id())
     with sealing.database.engine.begin() as connection:
-        connection.execute(insert(Phone), [{"id": new_id(), "label": label, "secret": SECRET}])
+        key = new_id()
+        connection.execute(insert(Phone), [{"id": key, "label": label, "secret": bound(SECRET, key)}])
         assert connection.scalar(select(Phone.secret).where(Phone.label == label)) == SECRET
 
 
@@ -87,6 +90,37 @@ def test_a_value_moved_to_another_column_does_not_open(sealing: Platform) -> Non
     put(sealing, phone, raw(sealing, phone, Phone.number))
     with pytest.raises(SealBroken):
         read(sealing, phone)
+
+
+def test_a_value_moved_to_another_row_does_not_open(sealing: Platform) -> None:
+    mine, other = add(sealing, secret="mine"), add(sealing, secret="theirs")
+    put(sealing, mine, raw(sealing, other))
+    with pytest.raises(SealBroken):
+        read(sealing, mine)
+    with sealing.unit_of_work() as session, pytest.raises(SealBroken):
+        session.scalar(select(Phone.secret).where(Phone.id == mine.id))
+    assert read(sealing, other) == "theirs"
+
+
+def test_the_old_form_that_was_bound_to_no_row_opens_and_the_rotation_binds_it(sealing: Platform) -> None:
+    phone, thief = add(sealing, secret="x"), add(sealing, secret="y")
+    old = sealing.keyring.seal("sealing.secret", SECRET.encode())
+    put(sealing, phone, old)
+    assert read(sealing, phone) == SECRET
+    put(sealing, thief, OF_ROW + old[1:])  # it cannot be passed off as the new form
+    with pytest.raises(SealBroken):
+        read(sealing, thief)
+    CliRunner().invoke(keys, ["rotate", "--here"], obj=sealing)
+    assert raw(sealing, phone)[:1] == OF_ROW
+    assert read(sealing, phone) == SECRET
+    put(sealing, thief, raw(sealing, phone))
+    with pytest.raises(SealBroken):
+        read(sealing, thief)
+
+
+def test_a_statement_that_names_no_row_writes_nothing(sealing: Platform) -> None:
+    with sealing.database.engine.begin() as connection, pytest.raises(StatementError, match="names its row"):
+        connection.execute(insert(Phone), [{"id": new_id(), "label": "x", "secret": SECRET}])
 
 
 def test_a_value_bound_to_a_record_does_not_open_for_another(sealing: Platform) -> None:

@@ -167,7 +167,7 @@ def test_finished_deliveries_go_after_their_days(bus: Bus, monkeypatch: pytest.M
     failing.add(3)
     bus.tell(T0, *(Told(number=number) for number in range(5)))
     bus.tell(T0 + 5 * DAY, Told(number=9))
-    assert bus.sweep(T0 + 8 * DAY, delivery_days=7) == {"deliveries": 9, "events": 0}
+    assert bus.sweep(T0 + 8 * DAY, delivery_days=7) == {"deliveries": 9, "jobs": 0, "events": 0}
     assert bus.rows("SELECT state, count(*) FROM core_delivery GROUP BY 1 ORDER BY 1") == [("dead", 1), ("done", 2)]
     assert bus.rows("SELECT count(*) FROM core_event") == [(6,)]
 
@@ -179,13 +179,30 @@ def test_events_go_with_their_deliveries_but_never_one_that_somebody_waits_for(
     failing.add(3)
     bus.tell(T0, *(Told(number=number) for number in range(5)))
     bus.tell(T0 + 20 * DAY, Told(number=9))
-    assert bus.sweep(T0 + 21 * DAY, delivery_days=0, event_days=10) == {"deliveries": 0, "events": 4}
+    assert bus.sweep(T0 + 21 * DAY, delivery_days=0, event_days=10) == {"deliveries": 0, "jobs": 0, "events": 4}
     assert bus.rows("SELECT payload->>'number' FROM core_event ORDER BY id") == [("3",), ("9",)]
+
+
+def test_jobs_that_ended_are_kept_for_their_days_and_failed_ones_stay(bus: Bus) -> None:
+    states = ("done", "cancelled", "failed", "queued")
+    with bus.platform.unit_of_work() as session:
+        for state in states:
+            session.execute(
+                text(
+                    "INSERT INTO core_job (id, kind, state, params, actor_name, correlation_id, finished_at, due_at) "
+                    "VALUES (uuidv7(), 'core.none', :state, '{}', 'test', uuidv7(), :at, 'infinity')"
+                ),
+                {"state": state, "at": None if state == "queued" else T0},
+            )
+    assert bus.sweep(T0 + 6 * DAY, job_days=7)["jobs"] == 0
+    assert bus.sweep(T0 + 8 * DAY, job_days=7)["jobs"] == 2
+    assert sorted(bus.rows("SELECT state FROM core_job WHERE kind = 'core.none'")) == [("failed",), ("queued",)]
+    assert bus.sweep(T0 + 5000 * DAY, job_days=0)["jobs"] == 0
 
 
 def test_nothing_is_deleted_when_the_days_are_zero(bus: Bus) -> None:
     bus.tell(T0, Told(number=1))
-    assert bus.sweep(T0 + 5000 * DAY, delivery_days=0, event_days=0) == {"deliveries": 0, "events": 0}
+    assert bus.sweep(T0 + 5000 * DAY, delivery_days=0, event_days=0) == {"deliveries": 0, "jobs": 0, "events": 0}
 
 
 def test_figures_of_the_last_hour(bus: Bus) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
+from core.db import locks
 from core.errors import NotFound
 from core.events import deliver, subscribers
 from core.events.deliver import Deliverer
@@ -109,6 +112,48 @@ def test_a_plugin_that_is_absent_misses_nothing(open_: Any) -> None:
     assert rows(without, "SELECT subscriber FROM core_delivery WHERE state = 'pending'") == [("beta.write_down",)]
     drain(open_(ALPHA, BETA))
     assert heard == [("alpha", 1), ("beta", 1)]
+
+
+def test_each_event_of_a_batch_has_its_own_cause(open_: Any) -> None:
+    acted: list[tuple[StoredEvent, Actor]] = []
+
+    def retell(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
+        for event in events:
+            acted.append((event, actor))
+            number = event.payload.number
+            by = event.actor if number % 2 else replace(actor, correlation_id=event.correlation_id)
+            if number < 10:
+                publish(session, by, Told(number=number + 10))
+
+    platform = open_(replace(ALPHA, subscribers=[Subscriber(event=Told, handler=retell, batch=10)]))
+    for number in range(4):
+        tell(platform, number, actor=Actor.system("test"))
+    drain(platform)
+    chain = rows(
+        platform,
+        "SELECT (c.payload->>'number')::int, (e.payload->>'number')::int, c.correlation_id = e.correlation_id "
+        "FROM core_event e JOIN core_event c ON c.id = e.causation_id ORDER BY 1",
+    )
+    assert chain == [(number, number + 10, True) for number in range(4)]
+    mixed = {actor.causation_id for event, actor in acted if event.payload.number < 10}
+    assert mixed == {None}, "the batch as a whole was caused by none of them"
+    assert all(event.actor.causation_id == event.id and event.actor.name == "alpha.retell" for event, _by in acted)
+
+
+def test_what_was_published_under_one_lock_is_taken_in_the_order_of_commits(open_: Any) -> None:
+    platform = open_(ALPHA)
+    committed: list[int] = []
+
+    def publisher(number: int) -> None:
+        with platform.unit_of_work(SYSTEM) as session:
+            locks.advisory(session, "the ordering key")
+            committed.append(number)
+            publish(session, SYSTEM, Told(number=number))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(publisher, range(24)))
+    drain(platform)
+    assert [number for _by, number in heard] == committed
 
 
 def test_nothing_is_kept_for_a_plugin_that_was_never_there(open_: Any) -> None:

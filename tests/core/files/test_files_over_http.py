@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from core.actor import Actor
 from core.files.links import token
 from core.platform import Platform
+from core.platform_settings import PlatformSettings
+from core.settings import write
 from guildhall import new_id, now
 from tests.core.files import samples
 
@@ -46,6 +49,32 @@ def test_a_file_is_sent_linked_fetched_and_taken_back(ada: Any, client: Any) -> 
     assert ada.delete(f"{FILES}/{made['id']}").status_code == 204
     assert client.get(url).status_code == 404
     assert ada.get(f"{FILES}/{made['id']}").status_code == 404
+
+
+def test_a_range_is_given_alone_and_only_of_the_file_it_began_with(ada: Any, client: Any) -> None:
+    made = send(ada, b"count\n789\n", "count.csv").json["data"]
+    url = ada.get(f"{FILES}/{made['id']}/url").json["data"]["url"]
+    whole = client.get(url)
+    assert (whole.headers["Accept-Ranges"], whole.headers["ETag"]) == ("bytes", f'"{made["sha256"]}"')
+    for asked, status, content, told in (
+        ("bytes=2-4", 206, b"unt", "bytes 2-4/10"),
+        ("bytes=7-", 206, b"89\n", "bytes 7-9/10"),
+        ("bytes=-2", 206, b"9\n", "bytes 8-9/10"),
+        ("bytes=5-500", 206, b"\n789\n", "bytes 5-9/10"),
+        ("bytes=0-1,4-5", 200, b"count\n789\n", None),
+        ("lines=1-2", 200, b"count\n789\n", None),
+        ("bytes=x", 200, b"count\n789\n", None),
+    ):
+        part = client.get(url, headers={"Range": asked})
+        assert (asked, part.status_code, part.data) == (asked, status, content)
+        assert part.headers.get("Content-Range") == told
+        assert part.headers["Content-Length"] == str(len(content))
+    beyond = client.get(url, headers={"Range": "bytes=10-"})
+    assert (beyond.status_code, beyond.headers["Content-Range"]) == (416, "bytes */10")
+    same = client.get(url, headers={"Range": "bytes=1-1", "If-Range": whole.headers["ETag"]})
+    other = client.get(url, headers={"Range": "bytes=1-1", "If-Range": '"another"'})
+    assert ((same.status_code, same.data), (other.status_code, len(other.data))) == ((206, b"o"), (200, 10))
+    assert client.get(url, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
 
 
 def test_nobody_learns_of_anothers_file(ada: Any, clients: Any, client: Any) -> None:
@@ -112,3 +141,17 @@ def test_the_description_tells_of_the_parts(client: Any) -> None:
     content = described["requestBody"]["content"]
     assert list(content) == ["multipart/form-data"]
     assert [one["name"] for one in described["parameters"]] == ["purpose"]
+
+
+def test_a_kind_may_be_larger_than_ten_megabytes_where_the_settings_say_so(ada: Any, platform: Platform) -> None:
+    film = b"RIFF" + (20_000_000).to_bytes(4, "little") + b"WAVEfmt " + bytes(20_000_000)
+    system = Actor.system("test")
+    refused = send(ada, film, "long.wav", purpose="core.attachment")
+    assert (refused.status_code, refused.json["error"]["code"]) == (413, "TOO_LARGE")
+    with platform.unit_of_work(system) as session:
+        write(session, system, PlatformSettings, {"file_megabytes": 30, "media_megabytes": 30})
+    platform.registry.cache.looked_at = float("-inf")
+    for name, status, code in (("long.wav", 415, "FILE_TYPE_REFUSED"), ("long.txt", 413, "FILE_TOO_LARGE")):
+        content = film if name.endswith("wav") else b"plain words " * 1_700_000
+        answer = send(ada, content, name)
+        assert (answer.status_code, answer.json["error"]["code"]) == (status, code)

@@ -90,7 +90,7 @@ def desk(gallery: Platform, tmp_path: Path) -> Desk:
     from sqlalchemy import text
 
     with gallery.unit_of_work() as session:
-        session.execute(text("TRUNCATE core_file"))
+        session.execute(text("TRUNCATE core_file CASCADE"))
     return Desk(gallery, tmp_path / "files")
 
 
@@ -167,6 +167,8 @@ def test_a_storage_keeps_gives_lists_and_forgets(storage: Storage, tmp_path: Pat
         storage.put(key, source)
     with storage.open(one) as content:
         assert content.read() == samples.PDF
+    with storage.open(one, 3, 9) as content:
+        assert content.read(6) == samples.PDF[3:9]
     assert sorted(storage.keys(now() + timedelta(hours=1))) == [one, other]
     assert list(storage.keys(now() - timedelta(hours=1))) == []
     for _ in range(2):
@@ -177,6 +179,19 @@ def test_a_storage_keeps_gives_lists_and_forgets(storage: Storage, tmp_path: Pat
     for ask in (storage.open, storage.delete):
         with pytest.raises(ValueError, match="no key of a file"):
             ask("../../etc/passwd")
+
+
+@pytest.mark.parametrize("storage", ["s3"], indirect=True)
+def test_of_a_range_s3_gives_no_more_than_the_range(storage: Any, tmp_path: Path) -> None:
+    (tmp_path / "source").write_bytes(bytes(range(200)))
+    key, fetched = key_of("a" * 64), []
+    storage.put(key, tmp_path / "source")
+    seen = storage._client.meta.events
+    seen.register("after-call.s3.GetObject", lambda parsed, **_: fetched.append(parsed["ContentLength"]))
+    for start, stop, content in ((10, 13, bytes((10, 11, 12))), (190, None, bytes(range(190, 200)))):
+        with storage.open(key, start, stop) as part:
+            assert part.read() == content
+    assert fetched == [3, 10]
 
 
 def test_an_s3_that_is_not_there_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

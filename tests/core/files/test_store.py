@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from pypdf import PdfReader
 from sqlalchemy import select
 
 from core.actor import Actor
@@ -20,6 +21,8 @@ from core.errors import DomainError, NotFound
 from core.files import content, service
 from core.files.content import clean_name
 from core.files.errors import (
+    DocumentBroken,
+    DocumentLocked,
     FileEmpty,
     FileInUse,
     FileTooLarge,
@@ -32,6 +35,7 @@ from core.files.errors import (
 from core.files.models import StoredFile
 from core.files.upload import DOCUMENTS, IMAGES, MEDIA, TYPES
 from core.platform import Platform
+from core.platform_settings import PlatformSettings
 from tests.core.files import samples
 
 SYSTEM = Actor.system("test")
@@ -326,3 +330,34 @@ def test_every_refusal_has_a_code_of_its_own() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, DomainError)]
     own = [kind.code for kind in kinds if kind.__module__ == errors.__name__]
     assert len(own) == len(set(own)) >= 9
+
+
+def test_a_pdf_keeps_its_pages_and_loses_all_that_is_beside_them(desk: Any) -> None:
+    row = desk.send(samples.pdf(told=True), "told.pdf", allowed=DOCUMENTS)
+    kept = desk.content(row)
+    assert samples.SECRET not in kept
+    reader = PdfReader(io.BytesIO(kept))
+    assert (len(reader.pages), reader.metadata, reader.xmp_metadata, dict(reader.attachments)) == (1, None, None, {})
+    assert "/Names" not in reader.root_object or "/JavaScript" not in reader.root_object["/Names"]
+    shown = b"".join(str(page.get_object()).encode() for page in reader.pages)
+    assert b"/PieceInfo" not in shown
+    assert "a remark" in str(reader.pages[0]["/Annots"][0].get_object()["/Contents"])
+
+
+@pytest.mark.parametrize(
+    ("content", "error"),
+    [
+        (samples.pdf(password="x"), DocumentLocked),
+        (samples.PDF[:60], DocumentBroken),
+        (b"%PDF-1.7\n" + b"[" * 50_000, DocumentBroken),
+        (b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n", DocumentBroken),
+    ],
+)
+def test_a_pdf_that_cannot_be_cleaned_is_refused(desk: Any, content: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        desk.send(content, "x.pdf", allowed=DOCUMENTS)
+
+
+def test_each_kind_of_file_has_a_limit_of_its_own(desk: Any) -> None:
+    limits = PlatformSettings(image_megabytes=2, document_megabytes=3, media_megabytes=4)
+    assert [limits.megabytes_of(kind) for kind in ("image/png", "video/mp4", "audio/ogg", "text/csv")] == [2, 4, 4, 3]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from app import create_app
+from core.platform import Platform
+from tests.conftest import Cluster, test_config
 from tests.core.doors import Person
 
 ANSWERS = {
@@ -104,16 +108,35 @@ def test_no_page_holds_what_its_own_policy_forbids(people: Callable[..., Person]
 
 
 def test_a_static_file_named_by_its_content_is_kept_for_ever(web: Flask, people: Callable[..., Person]) -> None:
-    address = re.search(r'href="(/static/css/guildhall\.css\?v=[0-9a-f]{12})"', people().get("/login").text)
+    address = re.search(r'href="(/static/css/guildhall\.[0-9a-f]{12}\.css)"', people().get("/login").text)
     assert address
     answer = people().get(address[1])
     assert answer.status_code == 200
     assert {"public", "max-age=31536000", "immutable"} <= set(re.split(r",\s*", answer.headers["Cache-Control"]))
-    assert "Set-Cookie" not in answer.headers
+    assert "Set-Cookie" not in answer.headers and "Access-Control-Allow-Origin" not in answer.headers
+    other = people().get("/static/css/guildhall.000000000000.css")  # a page of another release
+    assert other.status_code == 200 and "max-age=60" in other.headers["Cache-Control"]
+    assert "immutable" not in other.headers["Cache-Control"]
+
+
+def test_a_cdn_gives_out_what_is_static_and_may(cluster: Cluster, tmp_path: Path) -> None:
+    config = test_config(cdn_url="https://cdn.example.org/hall/", home=tmp_path)
+    platform = Platform(config, cluster.fresh("cdn"), cluster.redis_url)
+    visitor = create_app(platform).test_client()
+    for page in ("/login", "/api/docs"):
+        answer = visitor.get(page)
+        policy = dict(one.strip().split(" ", 1) for one in answer.headers["Content-Security-Policy"].split(";"))
+        assert all("https://cdn.example.org" in policy[name].split() for name in ("script-src", "style-src"))
+        loaded = re.findall(r'<(?:script[^>]* src|link rel="stylesheet" href)="([^"]+)"', answer.text)
+        assert loaded and all(one.startswith("https://cdn.example.org/hall/static/") for one in loaded)
+        assert 'href="/static/img/mark.' in answer.text
+    given = visitor.get(loaded[0].removeprefix("https://cdn.example.org/hall"))
+    assert (given.status_code, given.headers["Access-Control-Allow-Origin"]) == (200, "*")
+    platform.database.dispose()
 
 
 def test_a_missing_static_file_is_not_kept(people: Callable[..., Person]) -> None:
-    assert people().get("/static/css/missing.css?v=000000000000").headers["Cache-Control"] == "no-store"
+    assert people().get("/static/css/missing.000000000000.css").headers["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,6 @@ def test_counting_goes_on_when_redis_is_back(cluster: Cluster) -> None:
     nobody = Actor(kind="anonymous", name="anonymous", ip="203.0.113.9")
     assert limits.spend(figures, nobody) is None
     limits._paused_until = float("-inf")
-    limits._storage = Limits(cluster.redis_url)._storage
+    limits._count = Limits(cluster.redis_url)._count
     left = limits.spend(figures, nobody)
     assert left is not None and left.quota == 100

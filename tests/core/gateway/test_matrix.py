@@ -22,8 +22,12 @@ PUBLIC = {
     "account.second_factor",
     "account.sign_in",
     "appbuilder.static",
+    "badges.badge_icon",
     "badges.get_badge",
     "badges.list_badges",
+    "contributions.receive_webhook",
+    "core.ask_for_code",
+    "core.code_login",
     "core.forgot_password",
     "core.login",
     "core_files_pages.download_get",
@@ -31,6 +35,9 @@ PUBLIC = {
     "core.reset_password",
     "core.second_factor",
     "core.verify",
+    "core.wallet_challenge",
+    "core.wallet_login",
+    "core.wallet_register",
     "core_registration_pages.ask_for_link_post",
     "core_registration_pages.choose_password_post",
     "core_registration_pages.confirm_address_post",
@@ -40,6 +47,11 @@ PUBLIC = {
     "core_registration_pages.sign_up_post",
     "core_registration_pages.verify_get",
     "core_compatibility.login_compatibly",
+    "core_codes_pages.ask_post",
+    "core_codes_pages.asking_get",
+    "core_codes_pages.sign_in_post",
+    "core_wallets_pages.register_post",
+    "core_wallets_pages.sign_in_post",
     "core.refresh",
     "jwks.jwks",
     "health.live",
@@ -52,9 +64,20 @@ PUBLIC = {
     "UtilView.back",
 }
 # Views that are no blueprint of ours, and so say by themselves who may use them.
-OURS = ("badges.", "jwks.", "core.", "core_compatibility.", "core_files_pages.", "core_registration_pages.", "library.")
+OURS = (
+    "badges.",
+    "contributions.",
+    "jwks.",
+    "core.",
+    "core_compatibility.",
+    "core_files_pages.",
+    "core_registration_pages.",
+    "core_codes_pages.",
+    "core_wallets_pages.",
+    "library.",
+)
 PLAIN = {*(name for name in PUBLIC if not name.startswith(OURS)), "account.profile"}
-PLAIN |= {"account.change_password", "account.confirm", "account.step_up"}
+PLAIN |= {"account.change_password", "account.change_profile", "account.confirm", "account.step_up"}
 # Whether the board is public is a setting, which the view looks at.
 CLOSABLE = {"contributions.leaderboard"}
 BROKEN = {"library.broken", "library_pages.broken_page_get"}
@@ -166,7 +189,10 @@ def test_nothing_of_the_admin_framework_shows_but_its_record_pages(web: Flask) -
     found += [
         rule.rule
         for rule in web.url_map.iter_rules()
-        if re.search(r"swagger|/_openapi|/security|/roles|/users|/menu|resetpassword|userinfo|/locale", rule.rule, re.I)
+        if rule.endpoint != "core.set_member_roles"
+        and re.search(
+            r"swagger|/_openapi|/security|/roles|/users|/menu|resetpassword|userinfo|/locale", rule.rule, re.I
+        )
     ]
     assert found == []
 

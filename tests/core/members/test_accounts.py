@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from core.actor import Actor
 from core.clock import frozen, now
@@ -95,6 +95,18 @@ def test_registering_confirming_signing_in(site: Platform, people: Callable[...,
     assert signs_in(people(), address)
     member = member_of(site, address)
     assert member and member.email_verified_at
+
+
+def test_a_proved_address_is_told_once(site: Platform) -> None:
+    system = Actor.system("test")
+    with site.unit_of_work(system) as session:
+        given = {"email": f"{new_id()}@example.org", "password": None, "display_name": "Ada"}
+        member = service.register(session, system, **given)
+        service.mark_verified(session, system, member)
+        service.mark_verified(session, system, member)
+        told = EventRow.name == "core.member.email_verified", EventRow.payload["member_id"].astext == str(member.id)
+        session.flush()
+        assert session.scalar(select(func.count()).select_from(EventRow).where(*told)) == 1
 
 
 def test_nobody_signs_in_before_the_address_is_confirmed(people: Callable[..., Person], address: str) -> None:

@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from core.actor import Actor
+from core.audit.models import AuditRow
+from core.audit.reading import shown
 from core.clock import frozen, now
 from core.ids import new_id
 from core.members import service, totp, two_factor
@@ -179,8 +181,9 @@ def test_an_admin_resets_it_for_who_lost_the_phone(site: Platform, people: Calla
     assert answer.status_code == 303
     assert "access_token" in log_in(people(), person.member).json["data"]
     with site.unit_of_work() as session:
-        query = "SELECT reason FROM core_audit WHERE action = 'core.member.two_factor_reset' AND subject_id = :id"
-        assert session.scalar(text(query), {"id": person.id}) == "lost the phone"
+        reset = AuditRow.action == "core.member.two_factor_reset", AuditRow.subject_id == person.id
+        rows = session.scalars(select(AuditRow).where(*reset)).all()
+        assert [row.reason for row in shown(session, Actor.system("test"), rows)] == ["lost the phone"]
 
 
 def test_the_form_asks_for_the_code_in_a_second_step(people: Callable[..., Person], secured: Any) -> None:

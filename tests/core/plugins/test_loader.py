@@ -138,6 +138,26 @@ DECLARATIONS = {
         "resources=[Resource(Thing, search=('name',))]",
         "odd.thing names columns that it does not have: name",
     ),
+    "resource ordered by an unknown column": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing, order='-age')]",
+        "odd.thing names columns that it does not have: age",
+    ),
+    "resource ordered by what may be empty": (
+        MODEL.format(table="odd_thing", column="title").replace("Mapped[ShortText]", "Mapped[ShortText | None]"),
+        "resources=[Resource(Thing, order='title')]",
+        "odd.thing is ordered by title, which may be empty",
+    ),
+    "resource searched by what is no text": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing, search=('id',))]",
+        "odd.thing searches id by the beginning, which only text has",
+    ),
+    "resource that lists an unknown column": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing, columns=('title', 'author.name'))]",
+        "odd.thing lists columns that it does not have: author.name",
+    ),
     "role pattern in two parts": (
         "",
         "roles=[Role('User', ('odd:*',))]",

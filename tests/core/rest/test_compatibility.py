@@ -6,6 +6,7 @@ import pytest
 
 from core.platform import Platform
 from tests.conftest import Client
+from tests.core.members.wallet import Wallet
 
 PASSWORD = "correct horse battery"
 LOGIN, USER = "/api/auth/login", "/api/auth/user"
@@ -36,6 +37,21 @@ def test_an_admin_is_told_so(clients: object) -> None:
     assert (user["role"], user["isAdmin"]) == ("admin", True)
 
 
+def test_sign_in_by_wallet(client: Client) -> None:
+    member, wallet = client.sign_in("User", email="ada@example.org"), Wallet()
+    asked = client.post("/api/v1/core/me/wallets/challenge", {"address": wallet.address}).json["data"]
+    signed = {"message": asked["message"], "signature": wallet.sign(asked["message"])}
+    assert client.post("/api/v1/core/me/wallets", signed).status_code == 201
+    asked = client.post("/api/v1/core/auth/wallet/challenge", {"address": wallet.address}).json["data"]
+    signed = {"message": asked["message"], "signature": wallet.sign(asked["message"])}
+    other = client.http.post(LOGIN, json={**signed, "walletAddress": Wallet().address})
+    assert (other.status_code, other.json["error"]["code"]) == (401, "MESSAGE_REFUSED")
+    answer = client.http.post(LOGIN, json={**signed, "walletAddress": wallet.address.lower()})
+    assert answer.status_code == 200 and answer.json["authenticated"] is True
+    user = client.http.get(USER, headers={"Authorization": f"Bearer {answer.json['token']}"}).json["user"]
+    assert (user["id"], user["walletAddress"]) == (str(member.id), wallet.address)
+
+
 @pytest.mark.parametrize(
     ("body", "status", "code"),
     [
@@ -43,8 +59,10 @@ def test_an_admin_is_told_so(clients: object) -> None:
         ({"email": "ada@example.org"}, 422, "INVALID"),
         ({"password": "x"}, 422, "INVALID"),
         ({}, 422, "INVALID"),
-        ({"walletAddress": "0x0", "signature": "0x0", "message": "hi"}, 422, "WALLET_SIGN_IN_UNAVAILABLE"),
-        ({"walletAddress": "0x0"}, 422, "WALLET_SIGN_IN_UNAVAILABLE"),
+        ({"walletAddress": "0x0", "signature": "0x0", "message": "hi"}, 422, "INVALID_ADDRESS"),
+        ({"walletAddress": "0x" + "1" * 40, "signature": "0x0", "message": "hi"}, 401, "MESSAGE_REFUSED"),
+        ({"walletAddress": "0x0"}, 422, "INVALID"),
+        ({"walletAddress": "0x0", "signature": "0x0", "message": "hi", "password": "x"}, 422, "INVALID"),
         ({"e_mail": "x"}, 422, "INVALID"),
     ],
 )

@@ -123,7 +123,22 @@ def test_a_value_that_cannot_be_is_refused_by_field(people: Callable[..., Person
 
 @pytest.mark.parametrize("value", [{"deep": float("nan")}, {"deep": float("inf")}])
 def test_a_number_that_json_has_not_is_refused(people: Callable[..., Person], value: Any) -> None:
-    refused(people("Admin").post(BOOKS, {"title": "A book", "extras": value}), 422, "INVALID")
+    refused(people("Admin").post(BOOKS, {"title": "A book", "extras": value}), 400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize("body", ['{"units": "1", "units": "2"}', '{"price": {"a": 1, "b": 2, "a": 1}}'])
+def test_a_key_given_twice_is_refused_by_name(people: Callable[..., Person], body: str) -> None:
+    refused(people().post(PRICES, data=body, content_type="application/json"), 400, "DUPLICATE_KEY")
+
+
+def test_a_parameter_given_twice_is_refused(people: Callable[..., Person]) -> None:
+    assert list(refused(people("User").get(f"{BOOKS}?limit=1&limit=2"), 422, "INVALID")) == ["limit"]
+
+
+def test_another_character_set_is_refused(people: Callable[..., Person]) -> None:
+    for charset, status in (("utf-16", 415), ("iso-8859-1", 415), ("UTF-8", 200)):
+        answer = people().post(PRICES, data=b'{"units": "5"}', content_type=f"application/json; charset={charset}")
+        assert answer.status_code == status
 
 
 def test_nesting_that_could_not_be_read_back_is_refused(people: Callable[..., Person]) -> None:

@@ -186,3 +186,15 @@ def test_a_resource_is_created_once(people: Callable[..., Person], label: str) -
 def test_a_public_route_takes_no_key() -> None:
     with pytest.raises(TypeError, match="public"):
         RestBlueprint("library").post("/x", public=True, idempotent=True)
+
+
+@pytest.mark.parametrize("with_key", [True, False])
+def test_a_refusal_that_keeps_its_writing_keeps_it_once(
+    site: Platform, people: Callable[..., Person], label: str, with_key: bool
+) -> None:
+    user = people("User")
+    first, second = (stamp(user, label, label if with_key else None, "counted") for _time in range(2))
+    assert [answer.json["error"]["code"] for answer in (first, second)] == ["LIBRARY_COUNTED"] * 2
+    assert second.headers.get("Idempotent-Replayed") == ("true" if with_key else None)
+    assert stamps(site, label) == (1 if with_key else 2)
+    assert kept(site, label) == with_key

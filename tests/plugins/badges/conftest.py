@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,10 @@ from core.events.deliver import Deliverer
 from core.platform import Platform
 from guildhall import Actor, Member, new_id
 from plugins.badges import Award, Badge, service
+from plugins.badges.plan import plan
+from plugins.badges.recalculation import recalculate
 from plugins.contributions import service as contributions
+from tests.conftest import Cluster, test_config
 
 Criteria = dict[str, Any]
 
@@ -47,6 +50,47 @@ def slugs(session: Session, member_id: UUID) -> set[str]:
     """Slugs of the badges that a member holds."""
     query = select(Badge.slug).join(Award, Award.badge_id == Badge.id)
     return set(session.scalars(query.where(Award.member_id == member_id, Award.revoked_at.is_(None))))
+
+
+def recalculate_all(session: Session, actor: Actor) -> int:
+    """Every step of a recalculation, one after the other in this session; returns how many awards are new."""
+    steps = plan(session).steps
+    return sum(recalculate(session, actor, *step.slugs, above=step.above, upto=step.upto) for step in steps)
+
+
+@pytest.fixture(scope="module")
+def one_platform(cluster: Cluster) -> Iterator[Platform]:
+    """Loaded once for a module."""
+    made = Platform(test_config(), cluster.fresh("badges"), cluster.redis_url)
+    made.database.pool_timeout = 60.0  # races run more threads than connections, perhaps on a loaded machine
+    yield made
+    made.database.dispose()
+
+
+@pytest.fixture
+def platform(one_platform: Platform, cluster: Cluster) -> Platform:
+    """The module's platform on a database of the test's own, so that only the loading is shared."""
+    one_platform.database.dispose()
+    assert cluster.fresh("badges") == one_platform.database.url
+    assert one_platform.bell is not None
+    one_platform.bell.client.flushdb()
+    return one_platform
+
+
+@pytest.fixture(scope="module")
+def one_app(one_platform: Platform) -> Any:
+    """The web application, made once for a module."""
+    from app import create_app
+
+    made = create_app(one_platform)
+    made.testing = True
+    return made
+
+
+@pytest.fixture
+def app(one_app: Any, platform: Platform) -> Any:
+    """The module's application on the test's database."""
+    return one_app
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_a_badge_that_needs_another_is_not_missed_between_two_evaluations(
     assert awards_of(platform, "both") == [member_id]
 
 
-def test_a_supply_limit_holds_under_eight_threads(
+def test_a_supply_limit_holds_under_64_threads(
     platform: Platform,
     system: Actor,
     people: Callable[..., list[UUID]],
@@ -105,7 +105,7 @@ def test_a_supply_limit_holds_under_eight_threads(
     contribute: Callable[..., UUID],
 ) -> None:
     badge("rare", count("git.merge"), supply_limit=3)
-    members = people(8)
+    members = people(64)
     for member_id in members:
         contribute(member_id, "git.merge")
 
@@ -173,3 +173,18 @@ def test_of_two_admins_giving_the_same_badge_one_is_told_that_it_is_held(
     results = at_once(give, give, give, give)
     assert sorted(getattr(one, "code", one) for one in results) == ["BADGE_ALREADY_HELD"] * 3 + ["given"]
     assert awards_of(platform, "thanks") == [member_id]
+
+
+def test_a_storm_of_the_same_event_awards_each_badge_once(
+    platform: Platform, system: Actor, people: Callable[..., list[UUID]], contribute: Callable[..., UUID]
+) -> None:
+    [member_id] = people()
+    contribute(member_id, "challenge.win")
+
+    def earn() -> int:
+        with platform.unit_of_work(system) as session:
+            return len(evaluate(session, system, members=[member_id], types=["challenge.win"], tipped=dict))
+
+    assert sorted(at_once(*[earn] * 16))[-2:] == [0, 3]
+    for slug in ("winner", "points-100", "contributor"):
+        assert awards_of(platform, slug) == [member_id]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
-from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from core.events.models import EventRow
@@ -19,15 +23,20 @@ from core.jobs.models import JobRow
 from core.jobs.run import run_next
 from core.platform import Platform
 from core.settings import write
-from guildhall import Actor, enqueue
-from plugins.badges import Award, Badge, jobs, service
+from guildhall import Actor, enqueue, new_id, now
+from plugins.badges import Award, Badge, BatchAwarded, service
+from plugins.badges import plan as planning
 from plugins.badges.commands import badges
-from plugins.badges.recalculation import plan, recalculate
+from plugins.badges.plan import carry_out, plan
+from plugins.badges.recalculation import recalculate
+from plugins.badges.seeds import SEEDS
 from plugins.badges.settings import BadgeSettings
 from plugins.badges.verify import verify
 from plugins.contributions import MemberProgress
 
-from .conftest import add_badge, add_people, count, held, points, slugs
+from .conftest import add_badge, add_people, count, held, points, recalculate_all, slugs
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def give_points(session: Session, member_ids: list[UUID], number: int) -> None:
@@ -58,23 +67,40 @@ def test_it_awards_whoever_meets_it_now_quietly_and_once(session: Session, syste
 
 def test_badges_that_others_need_come_first(session: Session, system: Actor) -> None:
     add_badge(session, system, "z-base", points(1))
-    add_badge(session, system, "a-top", held("z-base"))
+    add_badge(session, system, "a-few", held("z-base"), supply_limit=1)
+    add_badge(session, system, "b-top", {"all": [held("z-base"), held("a-few")]})
     [member_id] = add_people(session)
     give_points(session, [member_id], 1)
-    order = plan(session)
-    assert order.index("z-base") < order.index("a-top")
-    assert order.index("pillar") < order.index("legend")
-    assert [recalculate(session, system, slug) for slug in order if slug in ("z-base", "a-top")] == [1, 1]
+    phases = [tuple(phase[0].slugs) for phase in plan(session).phases]
+    where = {slug: number for number, slugs in enumerate(phases) for slug in slugs}
+    assert where["z-base"] < where["a-few"] < where["b-top"]
+    assert where["pillar"] < where["legend"]
+    assert recalculate_all(session, system) == 3
+    assert slugs(session, member_id) == {"z-base", "a-few", "b-top"}
 
 
-def test_many_new_awards_of_a_badge_are_one_event(session: Session, system: Actor) -> None:
+def test_many_new_awards_of_a_step_are_one_event(session: Session, system: Actor) -> None:
     write(session, system, BadgeSettings, {"single_events": 2})
     members = add_people(session, 3)
     give_points(session, members, 100)
-    assert recalculate(session, system, "points-100") == 3
+    assert recalculate(session, system, "points-100", "points-500") == 3
     assert payloads(session, "badges.badge.awarded") == []
     [said] = payloads(session, "badges.batch.awarded")
-    assert said["awards"] == 3
+    assert (said["awards"], said["member_ids"]) == (3, [str(one) for one in members])
+    assert said["badge_ids"] == [str(service.find(session, "points-100").id)]
+
+
+def test_batches_of_the_first_version_can_still_be_read() -> None:
+    badge_id = new_id()
+    told = BatchAwarded.read(1, {"badge_id": str(badge_id), "awards": 7})
+    assert (told.badge_ids, told.member_ids, told.awards) == ([badge_id], [], 7)
+
+
+def test_only_the_members_of_a_step_are_given_anything(session: Session, system: Actor) -> None:
+    members = add_people(session, 4)
+    give_points(session, members, 100)
+    assert recalculate(session, system, "points-100", above=members[0], upto=members[2]) == 2
+    assert [one for one in members if slugs(session, one)] == members[1:3]
 
 
 def test_a_limited_badge_goes_to_those_who_joined_first(session: Session, system: Actor) -> None:
@@ -104,53 +130,125 @@ def test_the_job_recalculates_all_and_says_how_many(
     assert run_next(platform.database)
     with platform.unit_of_work() as session:
         job = session.get_one(JobRow, job_id)
-        assert (job.state, job.result) == ("done", {"badges": len(plan(session)), "awarded": 9})
-        assert job.done == job.total == len(plan(session))
+        assert (job.state, job.result) == ("done", {"badges": len(SEEDS), "awarded": 9})
+        assert job.done == job.total == len(plan(session).steps)
 
 
-def test_a_job_that_was_cancelled_keeps_its_finished_badges(platform: Platform, system: Actor) -> None:
+def test_a_job_that_was_cancelled_before_its_turn_does_nothing(platform: Platform, system: Actor) -> None:
     with platform.unit_of_work(system) as session:
         job_id = enqueue(session, system, "badges.recalculate", {}).id
         queue.cancel(session, job_id)
     assert not run_next(platform.database)
 
 
-class Stopping:
-    """A job's context that stops after some steps, as a crash or an admin does."""
+@pytest.fixture
+def chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps of two members."""
+    monkeypatch.setattr(planning, "CHUNK", 2)
 
-    def __init__(self, platform: Platform, actor: Actor, steps: int, state: dict[str, Any]) -> None:
-        self.platform, self.actor, self.steps, self.state = platform, actor, steps, state
-        self.params: dict[str, Any] = {}
-        self.worked: list[str] = []
 
-    @contextmanager
-    def unit_of_work(self) -> Any:
-        with self.platform.unit_of_work(self.actor) as session:
-            yield session
+def awards(platform: Platform) -> int:
+    with platform.unit_of_work() as session:
+        return session.scalar(select(func.count()).select_from(Award)) or 0
 
-    def progress(self, done: int, total: int | None = None) -> None:
-        if self.steps == 0:
+
+@pytest.mark.usefixtures("chunks")
+def test_stopping_keeps_the_finished_steps_and_a_new_start_goes_on_behind_them(
+    platform: Platform, system: Actor, people: Callable[..., list[UUID]]
+) -> None:
+    members = people(9)
+    kept: dict[str, Any] = {}
+    worked: list[str] = []
+
+    def save(session: Session, state: dict[str, Any]) -> None:
+        worked.extend(set(state["done"]) - set(kept.get("done", ())))
+        kept.update(state)
+
+    def stop(done: int, total: int) -> None:
+        if done >= 2:
             raise JobCancelled()
-        self.steps -= 1
 
-    def checkpoint(self) -> dict[str, Any]:
-        return dict(self.state)
+    def start(tell: Callable[[int, int], None]) -> int:
+        with platform.unit_of_work() as session:
+            made = plan(session, None, kept)
+        return carry_out(made, system, lambda: platform.unit_of_work(system), tell, save)
 
-    def save(self, session: Session, **state: Any) -> None:
-        self.worked += [slug for slug in state["done"] if slug not in self.state.get("done", [])]
-        self.state.update(state)
-
-
-def test_a_job_goes_on_behind_its_checkpoint(platform: Platform, system: Actor) -> None:
-    first = Stopping(platform, system, 5, {})
+    with platform.unit_of_work(system) as session:
+        give_points(session, members, 1000)
     with pytest.raises(JobCancelled):
-        jobs.recalculate_job.run(first)  # type: ignore[arg-type]
-    assert len(first.worked) == 5
-    second = Stopping(platform, system, 1000, first.state)
-    result = jobs.recalculate_job.run(second)  # type: ignore[arg-type]
-    assert not set(second.worked) & set(first.worked)
-    assert result
-    assert len(second.worked) + 5 == result["badges"]
+        start(stop)
+    first = awards(platform)
+    assert 2 * 2 * 3 <= first == kept["awarded"] < 27
+    people(1)  # must not shift where the chunks end
+    assert start(lambda done, total: None) == 27
+    assert awards(platform) == 27
+    assert len(worked) == len(set(worked)) == len(plan_steps(platform, kept))
+    with platform.unit_of_work(system) as session:
+        add_badge(session, system, "later", points(1))
+        assert plan(session, None, kept).state["done"] == []  # an edit starts from the beginning
+
+
+def plan_steps(platform: Platform, state: dict[str, Any]) -> list[Any]:
+    with platform.unit_of_work() as session:
+        return plan(session, None, state).steps
+
+
+@pytest.mark.usefixtures("chunks")
+def test_a_step_that_fails_takes_back_its_work_and_its_checkpoint(
+    platform: Platform, system: Actor, people: Callable[..., list[UUID]]
+) -> None:
+    members = people(6)
+    with platform.unit_of_work(system) as session:
+        give_points(session, members, 100)
+        made = plan(session, "points-100")
+
+    def fail(session: Session, state: dict[str, Any]) -> None:
+        if len(state["done"]) == 2:
+            raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError):
+        carry_out(made, system, lambda: platform.unit_of_work(system), lambda done, total: None, fail)
+    assert awards(platform) == 2
+
+
+KILLED = """
+import os, signal, sys
+from config import Config
+from core.jobs.run import run_next
+from core.platform import Platform
+from plugins.badges import plan
+plan.CHUNK, plan.AT_ONCE = 2, 1
+recalculate, done = plan.recalculate, []
+def then_die(session, *given, **named):
+    made = recalculate(session, *given, **named)
+    done.append(made)
+    if len(done) == 3:
+        session.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return made
+plan.recalculate = then_die
+platform = Platform(Config(secret_key="x" * 40, encryption_keys="test:" + "A" * 43 + "="), sys.argv[1], None)
+run_next(platform.database)
+"""
+
+
+def test_a_job_goes_on_after_kill_9(
+    platform: Platform, system: Actor, people: Callable[..., list[UUID]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = people(9)
+    with platform.unit_of_work(system) as session:
+        give_points(session, members, 1000)
+        job_id = enqueue(session, system, "badges.recalculate", {}).id
+    command = [sys.executable, "-c", KILLED, platform.database.url]
+    assert subprocess.run(command, check=False, cwd=ROOT).returncode == -signal.SIGKILL
+    assert awards(platform) == 2 * 2 * 3  # two steps of two members; the third was not committed
+    with platform.unit_of_work(system) as session:
+        session.execute(update(JobRow).values(lease_until=now() - timedelta(seconds=1)))
+    assert run_next(platform.database)
+    with platform.unit_of_work() as session:
+        job = session.get_one(JobRow, job_id)
+        assert (job.state, job.attempts, job.result) == ("done", 2, {"badges": len(SEEDS), "awarded": 27})
+    assert awards(platform) == 27
 
 
 def test_the_commands_recalculate_and_verify(
@@ -163,7 +261,7 @@ def test_the_commands_recalculate_and_verify(
     assert missed.exit_code == 1
     assert "missed: winner" in missed.output
     done = run(badges, ["recalculate", "--badge", "winner"], obj=platform)
-    assert (done.exit_code, "1 badges, 1 new awards" in done.output) == (0, True)
+    assert (done.exit_code, "1 new awards" in done.output) == (0, True)
     assert run(badges, ["recalculate"], obj=platform).exit_code == 0
     proved = run(badges, ["verify"], obj=platform)
     assert (proved.exit_code, "agree" in proved.output) == (0, True), proved.output
@@ -178,8 +276,7 @@ def test_verify_finds_each_kind_of_fault(
     [member_id] = people()
     contribute(member_id, "challenge.win")
     with platform.unit_of_work(system) as session:
-        for slug in plan(session):
-            recalculate(session, system, slug)
+        recalculate_all(session, system)
         winner = service.find(session, "winner").id
         session.execute(update(Award).where(Award.badge_id == winner).values(facts={"": 0}))
         lost = service.find(session, "contributor").id

@@ -121,15 +121,15 @@ def test_what_criteria_name_must_exist_and_no_badge_may_need_itself(session: Ses
             service.check_criteria(session, criteria, slug=slug)
         return str(refused.value.params["place"])
 
-    assert place({"all": [points(1), count("no.such.type")]}) == "/all/1"
-    assert place({"any": [held("no-such-badge")]}) == "/any/0"
+    assert place({"all": [points(1), count("no.such.type")]}) == "$.all[1]"
+    assert place({"any": [held("no-such-badge")]}) == "$.any[0]"
     first = add_badge(session, system, "first", points(1))
     add_badge(session, system, "second", held("first"))
     add_badge(session, system, "third", {"not": held("second")})
     with pytest.raises(InvalidCriteria) as refused:
         service.update_badge(session, system, first, {"criteria": {"all": [points(1), held("third")]}})
     assert "need itself" in refused.value.message
-    assert place({"all": [points(1), held("first")]}, slug="first") == "/all/1"
+    assert place({"all": [points(1), held("first")]}, slug="first") == "$.all[1]"
 
 
 def test_only_new_criteria_are_a_new_version(session: Session, system: Actor) -> None:
@@ -197,7 +197,7 @@ def test_a_preview_that_takes_too_long_is_stopped(session: Session, system: Acto
     from plugins.badges.leaves import Manual
 
     add_people(session)
-    monkeypatch.setattr(Manual, "sql", lambda self: func.pg_sleep(30).is_(None))
+    monkeypatch.setattr(Manual, "sql", lambda self, frame: func.pg_sleep(30).is_(None))
     monkeypatch.setattr(queries, "read_settings", lambda *_: type("S", (), {"preview_seconds": 1}))
     with pytest.raises(PreviewTooSlow) as refused:
         queries.preview(session, {"type": "manual"})

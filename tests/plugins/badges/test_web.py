@@ -88,7 +88,7 @@ def test_a_badge_is_written_and_changed_and_bad_criteria_are_placed(admin: Any) 
     body = {"slug": "helper", "name": "Helper", "criteria": {"all": [count("git.merge"), {"type": "nothing"}]}}
     refused = admin.post(f"{API}/badges", body)
     assert code(refused) == (422, "INVALID_CRITERIA")
-    assert refused.json["error"]["details"]["criteria"][0].startswith("/all/1/type")
+    assert refused.json["error"]["details"]["criteria"][0].startswith("$.all[1].type")
     made = admin.post(f"{API}/badges", {**body, "criteria": count("git.merge")})
     assert made.status_code == 201
     assert code(admin.post(f"{API}/badges", {**body, "criteria": count("git.merge")}))[0] == 409
@@ -146,7 +146,7 @@ def test_forms_give_remove_and_preview(admin: Any, people: People) -> None:
     assert post("gallery/winner/revoke", {"member": str(member_id), "reason": ""}).status_code == 303
     assert post("gallery/winner/revoke", {"member": str(member_id), "reason": "mistake"}).status_code == 303
     assert "mistake" in admin.get(f"/admin/badges/gallery/winner?member={member_id}").text
-    assert "/all/0/type" in post("preview", {"criteria": '{"all": [{"type": "x"}]}', "badge": ""}).text
+    assert "$.all[0].type" in post("preview", {"criteria": '{"all": [{"type": "x"}]}', "badge": ""}).text
     assert "JSON" in post("preview", {"criteria": "{", "badge": ""}).text
     everybody = post("preview", {"criteria": '{"not": {"type": "manual"}}', "badge": "winner"}).text
     assert "members meet them" in everybody

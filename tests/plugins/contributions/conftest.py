@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.platform import Platform
 from guildhall import Actor, Member, new_id
 from plugins.contributions.verify import verify
+from tests.core.workshop import workshop as workshop
 
 TABLES = {
     "contributions_contribution": "member_id, type, event_key, points, state, reason, breakdown, local_day",

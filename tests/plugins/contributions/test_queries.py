@@ -133,7 +133,7 @@ def test_a_contribution_tells_its_story_in_the_order_of_the_workflow(session: Se
         contribution_id=made,
     )
     told = hooks.story(session, made)
-    assert [stage.stage for stage in told] == ["trigger", "score", "record", "progress", "progress", "reward"]
+    assert [stage.stage for stage in told] == ["trigger", "score", "record", *["progress"] * 4, "reward"]
     assert told[1].detail == "Base +100 = 100 · v1"
     assert told[2].state == "counted"
     assert hooks.story(session, ada) == []

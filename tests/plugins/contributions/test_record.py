@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from core.clock import frozen
 from core.events.models import EventRow
-from core.members.models import TierChange
+from core.members import profiles
+from core.members import service as members
+from core.members.models import Member, TierChange
 from core.platform import Platform
 from guildhall import Actor, DomainError, new_id
 from plugins.contributions import queries, service
@@ -149,6 +151,20 @@ def test_the_tier_is_the_one_held_when_it_occurred(session: Session, system: Act
         points = [record(session, system, ada, f"k{n}", occurred_at=NOON - timedelta(days=n)).points for n in (5, 3, 1)]
         assert points == [5, 5 + 2, 10]
         assert record(session, system, bob, "k").points == 10
+
+
+def test_what_was_before_a_change_of_tier_is_scored_by_the_old_one(session: Session, system: Actor) -> None:
+    ada, bob = add_people(session, 2, tier="pro")
+    with frozen(NOON - timedelta(days=2)):
+        members.set_tier(session, ada, "enterprise")
+        for one in (ada, bob):
+            profiles.change_for(session, system, session.get_one(Member, one), {"tier": "enterprise"})
+    with frozen(NOON):
+        for one in (ada, bob):
+            points = [
+                record(session, system, one, f"k{n}", occurred_at=NOON - timedelta(days=n)).points for n in (3, 1)
+            ]
+            assert points == [5 + 2, 10]
 
 
 def test_sixteen_threads_with_one_event_record_it_once(

@@ -13,10 +13,13 @@ from click.testing import CliRunner
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.access import roles_of
 from core.clock import frozen
 from core.db import migrate
 from core.events.deliver import Deliverer
-from core.members.models import TierChange
+from core.members import impersonation, sessions
+from core.members.models import Credential, TierChange
+from core.members.service import register
 from core.platform import Platform
 from core.settings import write
 from guildhall import Actor, Member
@@ -27,7 +30,7 @@ from plugins.demo.commands import group
 from plugins.demo.history import CHALLENGES, DAYS, EVENTS, Deed, deeds
 from plugins.demo.hooks import first_start
 from plugins.demo.models import Load
-from plugins.demo.people import DOMAIN, PEOPLE, SUGGESTIONS, TIERS
+from plugins.demo.people import ACCOUNTS, DOMAIN, PEOPLE, SUGGESTIONS, TIERS
 from plugins.demo.settings import DemoSettings
 from plugins.suggestions.plugin import Suggestion
 from plugins.wallet.models import Account
@@ -172,3 +175,23 @@ def test_people_write_their_names_in_many_scripts() -> None:
 
 def test_the_migration_agrees_with_the_model(platform: Platform) -> None:
     assert migrate.differences(platform.database.url, platform.branches, "demo") == []
+
+
+def test_an_admin_can_act_as_three_of_them_and_nobody_signs_in(platform: Platform) -> None:
+    load(platform)
+    with platform.unit_of_work() as session:
+        given = dict(
+            session.execute(select(Member.email, Member.user_id).where(Member.user_id.is_not(None))).tuples().all()
+        )
+        assert {email: roles_of(session, user_id or 0) for email, user_id in given.items()} == {
+            f"{address}@{DOMAIN}": tuple(sorted(roles)) for address, roles in ACCOUNTS.items()
+        }
+        assert size(session, Credential) == [0]
+        root = register(
+            session, Actor.system("test"), email="a@b.org", password=None, display_name="A", roles=("Admin",)
+        )
+        row, _token = sessions.start(session, root, kind="cookie", ip=None, device=None)
+        actor = sessions.actor_of(session, session_id=row.id)
+        zoe = session.scalar(select(Member.id).where(Member.email == f"zoe.vandenberg@{DOMAIN}"))
+        impersonation.start(session, actor, zoe, reason="Looking around")
+        assert sessions.actor_of(session, session_id=row.id).member_id == zoe

@@ -44,3 +44,20 @@ def count(session: Session, table: str) -> int:
 def wallet(session: Session) -> Callable[..., UUID]:
     """Make wallets in the rolled-back session."""
     return lambda amount=0, asset="POINTS": new_wallet(session, amount, asset)
+
+
+@pytest.fixture
+def me(platform, clients):
+    """A signed-in member with 100 points: (client, member id, account id)."""
+    client = clients("User")
+    with platform.unit_of_work(SYSTEM) as session:
+        member = session.scalar(text("SELECT id FROM core_member WHERE email = 'user0@example.org'"))
+        account = service.open_account(session, asset="POINTS", member_id=member)
+        service.issue(session, SYSTEM, destination=account, amount=100, reason="welcome")
+    return client, member, account
+
+
+@pytest.fixture
+def friend(platform):
+    with platform.unit_of_work(SYSTEM) as session:
+        return new_member(session, "Grace")

@@ -149,7 +149,7 @@ def test_a_repeated_reference_answers_even_when_the_wallet_is_empty_by_now(sessi
 def test_a_transfer_is_reversed_once(session, wallet):
     one, other = wallet(100), wallet()
     receipt = move(session, one, other, 30)
-    assert service.reverse(session, SYSTEM, transfer_id=receipt.id, reason="typo").destination_balance == 100
+    assert service.reverse(session, SYSTEM, transfer_id=receipt.id, reason="typo").balances == {one: 100, other: 0}
     with pytest.raises(errors.AlreadyReversed):
         service.reverse(session, SYSTEM, transfer_id=receipt.id, reason="typo")
 
@@ -236,7 +236,7 @@ def test_an_accounts_history_is_read_by_index(session, wallet):
         move(session, one, other, 1)
     for query in (
         "SELECT * FROM wallet_entry WHERE account_id = :id ORDER BY version DESC LIMIT 50",
-        "SELECT * FROM wallet_entry WHERE account_id = :id AND recorded_at <= now() ORDER BY recorded_at DESC LIMIT 1",
+        "SELECT * FROM wallet_entry WHERE account_id = :id AND version = 7",
         "SELECT * FROM wallet_entry WHERE transfer_id = :id",
     ):
         plan = "\n".join(session.scalars(text("EXPLAIN " + query), {"id": one}))

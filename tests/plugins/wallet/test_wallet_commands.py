@@ -16,7 +16,7 @@ from .conftest import new_wallet
 def test_verify_says_that_everything_holds(platform, group):
     result = CliRunner().invoke(group, ["verify"], obj=platform, catch_exceptions=False)
     assert result.exit_code == 0
-    assert result.output.count("holds") == 9
+    assert result.output.count("holds") == 18
     assert "POINTS: 0 issued" in result.output
 
 
@@ -27,6 +27,26 @@ def test_verify_ends_with_1_and_names_the_broken_row(platform):
     result = CliRunner().invoke(commands.ledger, ["verify"], obj=platform, env={"COLUMNS": "240"})
     assert result.exit_code == 1
     assert f"account {account} shows 11, but its entries sum to 10" in result.output
+
+
+def test_a_checkpoint_is_made_once_a_day_and_proved(platform):
+    with platform.unit_of_work() as session:
+        new_wallet(session, 10)
+    said = [
+        CliRunner().invoke(commands.ledger, ["checkpoint"], obj=platform, catch_exceptions=False).output
+        for _ in range(2)
+    ]
+    assert said[0].endswith("2 accounts 2 entries\n")
+    assert said[1] == "Today has its checkpoint already.\n"
+    assert CliRunner().invoke(commands.ledger, ["verify"], obj=platform).exit_code == 0
+
+
+def test_the_journal_is_printed(platform):
+    with platform.unit_of_work() as session:
+        new_wallet(session, 10)
+    result = CliRunner().invoke(commands.ledger, ["journal"], obj=platform, catch_exceptions=False)
+    assert '* "issue" "test"' in result.output
+    assert result.output.count(" balance ") == 2
 
 
 def test_fund_fills_the_reward_fund(platform):

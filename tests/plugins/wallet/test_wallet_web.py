@@ -8,27 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from core.ids import new_id
-from plugins.wallet import queries, service
+from plugins.wallet import queries
 
-from .conftest import SYSTEM, new_member, new_wallet
+from .conftest import SYSTEM, new_wallet
 from .test_rewards import ask, fill, request
-
-
-@pytest.fixture
-def me(platform, clients):
-    """A signed-in member with 100 points: (client, member id, account id)."""
-    client = clients("User")
-    with platform.unit_of_work(SYSTEM) as session:
-        member = session.scalar(text("SELECT id FROM core_member WHERE email = 'user0@example.org'"))
-        account = service.open_account(session, asset="POINTS", member_id=member)
-        service.issue(session, SYSTEM, destination=account, amount=100, reason="welcome")
-    return client, member, account
-
-
-@pytest.fixture
-def friend(platform):
-    with platform.unit_of_work(SYSTEM) as session:
-        return new_member(session, "Grace")
 
 
 def pay(client, to_member, amount="30", asset="POINTS", **more):

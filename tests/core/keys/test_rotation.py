@@ -12,15 +12,15 @@ from sqlalchemy import LargeBinary, select, text, type_coerce
 
 from core.audit.models import AuditRow
 from core.clock import frozen, now
-from core.crypto import rotate as rotation
-from core.crypto.commands import keys
 from core.crypto.errors import KeyMissing, SealBroken
 from core.crypto.models import DataKey
-from core.crypto.rotate import overview, rotate
 from core.db.base import metadata
 from core.jobs.models import JobRow
 from core.jobs.queue import enqueue
 from core.jobs.run import run_next
+from core.keys import rotate as rotation
+from core.keys.commands import keys
+from core.keys.rotate import overview, rotate
 from core.platform import Platform
 from tests.core.crypto.phones import SEALING, SYSTEM, Phone, add, key, raw, read
 

@@ -32,9 +32,9 @@ from core.actor import Actor
 from core.audit.trail import record
 from core.clock import now
 from core.crypto.errors import KeyMissing, KeyWrong, SealBroken
-from core.crypto.keyring import HEAD, VERSION, Keyring, new_key, of_session
+from core.crypto.keyring import HEAD, OF_ROW, Keyring, new_key, of_session
 from core.crypto.models import DataKey
-from core.crypto.sealed import columns
+from core.crypto.sealed import columns, open_value, row_name
 from core.db.base import metadata
 
 BATCH = 200
@@ -100,7 +100,7 @@ class Steps(Protocol):
 
 
 def reseal(context: Steps) -> dict[str, Any]:
-    """The job: seal anew each value that is not under its column's current data key, in batches of BATCH.
+    """The job: seal anew each value that is not under its column's current data key, or not bound to its row.
 
     Started again, it goes on with what is left: what was sealed anew is passed over. Values that cannot be opened are
     left as they are and counted.
@@ -129,10 +129,10 @@ def reseal(context: Steps) -> dict[str, Any]:
 
 
 def _waiting(session: Session, table: Table, column: Any, context: str, after: tuple[Any, ...] | None) -> Select[Any]:
-    """The next rows whose value is under another data key, locked."""
+    """The next rows whose value is under another data key, or in the form that was bound to no row; locked."""
     keyring = of_session(session)
     keyring.forget()
-    head = VERSION + keyring.current(context).bytes
+    head = OF_ROW + keyring.current(context).bytes
     raw, keys = type_coerce(column, LargeBinary), list(table.primary_key)
     query = select(*keys, raw).where(column.is_not(None), func.substr(raw, 1, HEAD) != literal(head, LargeBinary))
     if after is not None:
@@ -143,7 +143,8 @@ def _waiting(session: Session, table: Table, column: Any, context: str, after: t
 def _sealed_anew(keyring: Keyring, context: str, rows: Any) -> Iterator[dict[str, Any]]:
     for *key, raw in rows:
         try:
-            value = keyring.seal(context, keyring.unseal(context, bytes(raw)))
+            row = row_name(key)
+            value = keyring.seal(context, open_value(keyring, context, bytes(raw), row).encode(), row, OF_ROW)
         except (SealBroken, KeyMissing, KeyWrong) as problem:
             log.warning("a sealed value cannot be opened", context=context, record=str(key), code=problem.code)
             continue

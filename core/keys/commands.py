@@ -31,7 +31,7 @@ def new() -> None:
 @click.pass_obj
 def list_keys(platform: Platform) -> None:
     """Every key by its name, whether it is here, and how many data keys it holds. Exit 1 when one is missing."""
-    from core.crypto.rotate import overview
+    from core.keys.rotate import overview
 
     with platform.unit_of_work() as session:
         rows = overview(session)
@@ -49,9 +49,9 @@ def rotate(platform: Platform, here: bool) -> None:
 
     Everything stays readable meanwhile. When the job is done, the other keys may be taken out of the setting.
     """
-    from core.crypto.rotate import reseal
-    from core.crypto.rotate import rotate as rotate_keys
     from core.jobs.queue import enqueue
+    from core.keys.rotate import reseal
+    from core.keys.rotate import rotate as rotate_keys
 
     actor = Actor.system("command line")
     with platform.unit_of_work(actor) as session:

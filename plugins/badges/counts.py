@@ -1,0 +1,174 @@
+"""Criteria that count contributions: of a type, of any, within some days, and what challenges bring."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import (
+    ColumnElement,
+    FrameClause,
+    FrameClauseType,
+    Select,
+    exists,
+    func,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from guildhall import _
+from plugins.contributions import Contribution, ContributionType, MemberFacts, MemberProgress, TypeProgress, queries
+
+from .frame import Frame, Keep
+from .leaf import AtLeast, Explanation, Measured, Source
+
+ANY_TYPE = "*"
+TypeCode = Annotated[str, Field(pattern=r"^(\*|[a-z0-9_]+(\.[a-z0-9_]+)*)$", max_length=80)]
+Number = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+PROGRESS = Source("progress", queries.facts)
+
+
+def best(event: str, days: int, keep: Keep) -> Select[Any]:
+    """The most contributions of a type that each member made within ``days`` times 24 hours (start excluded)."""
+    span = timedelta(days=days) - timedelta(microseconds=1)
+    window = FrameClause(span, None, FrameClauseType.PRECEDING, FrameClauseType.CURRENT)
+    counted = func.count().over(partition_by=Contribution.member_id, order_by=Contribution.occurred_at, range_=window)
+    query = select(Contribution.member_id, counted.label("n")).where(Contribution.state == "counted")
+    query = query.where(keep(Contribution.member_id))
+    inner = (query if event == ANY_TYPE else query.where(Contribution.type == event)).subquery()
+    return select(inner.c.member_id, func.max(inner.c.n).label("best")).group_by(inner.c.member_id)
+
+
+@cache
+def best_of(event: str, days: int) -> Source:
+    """``best`` as a fact; one source for each pair, however many badges ask."""
+
+    def load(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
+        found = session.execute(best(event, days, lambda column: column.in_(list(member_ids)))).tuples()
+        return {**dict.fromkeys(member_ids, 0), **dict(found.all())}
+
+    return Source(f"best {event} {days}", load)
+
+
+class OfType(AtLeast):
+    """At least ``count`` contributions of one type."""
+
+    source = PROGRESS
+    sentence = _("{actual} of {target} contributions")
+    wanted = _("at least {count} contributions of type {event}")
+
+    count: Number = 1
+
+    @property
+    def code(self) -> str:
+        """The type of the contributions that are counted."""
+        return self.type_name
+
+    @property
+    def target(self) -> int:
+        return self.count
+
+    def actual(self, fact: MemberFacts) -> int:
+        return fact.count_by_type.get(self.code, 0)
+
+    def column(self, frame: Frame) -> ColumnElement[Any]:
+        return frame.column(TypeProgress, "count", type=self.code)
+
+    def depends_on(self) -> frozenset[str]:
+        return frozenset((self.code,))
+
+
+class ChallengeParticipation(OfType):
+    """Took part in at least ``count`` challenges."""
+
+    type_name = "challenge.participation"
+    label = _("Challenges joined")
+    wanted = _("took part in at least {count} challenges")
+    sentence = _("took part in {actual} of {target} challenges")
+
+
+class ChallengeFinalist(OfType):
+    """Was in the final of at least ``count`` challenges."""
+
+    type_name = "challenge.finalist"
+    label = _("Challenge finals")
+    wanted = _("reached the final of at least {count} challenges")
+    sentence = _("reached {actual} of {target} finals")
+
+
+class ChallengeWin(OfType):
+    """Won at least ``count`` challenges."""
+
+    type_name = "challenge.win"
+    label = _("Challenges won")
+    wanted = _("won at least {count} challenges")
+    sentence = _("won {actual} of {target} challenges")
+
+
+class EventCount(AtLeast):
+    """At least ``count`` contributions of the type ``event``; ``*`` counts those of every type.
+
+    With ``days`` they lie within that many times 24 hours, whenever that was: the best such time counts, so that the
+    order in which contributions arrive changes nothing.
+    """
+
+    type_name = "event.count"
+    label = _("Contributions")
+    wanted = _("at least {count} contributions of type {event}")
+    source = PROGRESS
+    sentence = _("{actual} of {target} contributions of type {event}")
+
+    event: TypeCode
+    count: Number = 1
+    days: Annotated[int, Field(ge=1, le=366)] | None = None
+
+    @property
+    def wish(self) -> str:
+        if self.days is not None:
+            return _("at least {count} contributions of type {event} within {days} days")
+        return self.wanted
+
+    @property
+    def target(self) -> int:
+        return self.count
+
+    @property
+    def reads(self) -> Source:
+        return self.source if self.days is None else best_of(self.event, self.days)
+
+    def actual(self, fact: Any) -> int:
+        if self.days is not None:
+            return int(fact)
+        counts = fact.count_by_type
+        return sum(counts.values()) if self.event == ANY_TYPE else counts.get(self.event, 0)
+
+    def column(self, frame: Frame) -> ColumnElement[Any]:
+        event, days = self.event, self.days
+        if days is not None:
+            return frame.rows(("best", event, days), lambda keep: best(event, days, keep)).c.best
+        if event == ANY_TYPE:
+            return frame.column(MemberProgress, "count")
+        return frame.column(TypeProgress, "count", type=event)
+
+    def depends_on(self) -> frozenset[str]:
+        return frozenset((self.event,))
+
+    def explain(self, actual: Measured) -> Explanation:
+        told = super().explain(actual)
+        if self.days is not None:
+            return replace(told, sentence=_("at best {actual} of {target} contributions within {days} days"))
+        if self.event == ANY_TYPE:
+            return replace(told, sentence=_("{actual} of {target} contributions"))
+        return told
+
+    def check(self, session: Session) -> str | None:
+        known = select(exists().where(ContributionType.code == self.event))
+        if self.event == ANY_TYPE or session.scalar(known):
+            return None
+        return _("there is no contribution type {name}.").format(name=self.event)

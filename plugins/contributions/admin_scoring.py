@@ -1,0 +1,152 @@
+"""Pages of scoring by hand: simulator, corrections, re-scoring, cohorts, seasons, webhooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from flask import request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guildhall import Actor, DomainError, Invalid, _, now
+from guildhall.web import flash, read_json, redirect, render
+
+from . import analytics, corrections, rescoring, seasons, service, simulator, webhooks
+from .admin import pages
+from .models import ContributionType, Rescore
+
+HOME = "/admin/contributions"
+CORRECT = "contributions:contribution:correct"
+SHOWN = 100
+
+
+def _try(act: Callable[[], Any], done: str, url: str) -> Any:
+    """Do something and say so on the next page, or say why it was refused."""
+    try:
+        act()
+    except DomainError as problem:
+        listed = problem.details if isinstance(problem, Invalid) and isinstance(problem.details, dict) else {}
+        sentences = [one for ones in listed.values() for one in ones] or [problem.message]
+        flash("{problem}", "danger", problem=" ".join(map(str, sentences)))
+    else:
+        flash(done)
+    return redirect(url)
+
+
+def _types(session: Session) -> list[tuple[str, str]]:
+    query = select(ContributionType.code, ContributionType.label).order_by(ContributionType.code)
+    return [(code, f"{label} ({code})") for code, label in session.execute(query)]
+
+
+@pages.get("/simulator", permission="contributions:contribution:create")
+def simulator_page(session: Session, actor: Actor) -> str:
+    """What would a contribution score, and why? Nothing is recorded."""
+    given = {name: request.args.get(name, "").strip() for name in ("member", "type", "details", "occurred_at")}
+    found, error = None, ""
+    if given["type"]:
+        try:
+            found = simulator.simulate(session, actor, _simulated(actor, given))
+        except DomainError as problem:
+            error = problem.message
+    return render("contributions/simulator.html", given=given, found=found, error=error, types=_types(session))
+
+
+def _simulated(actor: Actor, given: dict[str, str]) -> service.NewContribution:
+    try:
+        member_id = UUID(given["member"]) if given["member"] else actor.member_id
+    except ValueError:
+        member_id = None
+    at = _moment(given["occurred_at"])
+    details = read_json(given["details"]) if given["details"] else {}
+    member_id = member_id or UUID(int=0)
+    return service.NewContribution(member_id=member_id, type=given["type"], details=details, occurred_at=at)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise Invalid({"at": [_("Give a time such as 2026-03-10T12:00.")]}) from None
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
+@pages.post("/contribution/<uuid:key>/override", permission=CORRECT)
+def override_page(session: Session, actor: Actor, key: UUID) -> Any:
+    """Let a contribution be worth other points."""
+    points = request.form.get("points", type=int, default=-1)
+    reason = request.form.get("reason", "")
+
+    def act() -> None:
+        corrections.override_score(session, actor, key, points=points, reason=reason)
+
+    return _try(act, _("The score has been overridden."), f"{HOME}/contribution/{key}")
+
+
+@pages.post("/contribution/<uuid:key>/reverse", permission=CORRECT)
+def reverse_page(session: Session, actor: Actor, key: UUID) -> Any:
+    """Take a contribution back."""
+
+    def act() -> None:
+        corrections.reverse(session, actor, key, reason=request.form.get("reason", ""))
+
+    return _try(act, _("The contribution has been reversed."), f"{HOME}/contribution/{key}")
+
+
+@pages.get("/rescores", permission=CORRECT)
+def rescores_page(session: Session, actor: Actor) -> str:
+    """Periods that were or can be scored anew."""
+    found = session.scalars(select(Rescore).order_by(Rescore.created_at.desc()).limit(SHOWN)).all()
+    first = now() - timedelta(days=30)
+    return render("contributions/rescores.html", rescores=found, types=_types(session), first=first, last=now())
+
+
+@pages.post("/rescores", permission=CORRECT)
+def try_rescore_page(session: Session, actor: Actor) -> Any:
+    """Start a dry run."""
+    form = request.form
+
+    def act() -> None:
+        starts, ends = _moment(form.get("starts_at", "")), _moment(form.get("ends_at", ""))
+        if starts is None or ends is None:
+            raise Invalid({"starts_at": [_("Give the first day and the day after the last one.")]})
+        reason, code = form.get("reason", ""), form.get("type") or None
+        rescoring.try_out(session, actor, starts_at=starts, ends_at=ends, reason=reason, type=code)
+
+    return _try(act, _("The dry run has been queued; look here again in a moment."), f"{HOME}/rescores")
+
+
+@pages.post("/rescores/<uuid:key>/apply", permission=CORRECT)
+def apply_rescore_page(session: Session, actor: Actor, key: UUID) -> Any:
+    """Write the compensating events."""
+    done = _("The compensating events are being written.")
+    return _try(lambda: rescoring.apply(session, actor, key), done, f"{HOME}/rescores")
+
+
+@pages.get("/analytics", permission="contributions:analytics:show")
+def analytics_page(session: Session, actor: Actor) -> str:
+    """Figures by type of the last 90 days, and cohorts of the last year."""
+    today = now().date()
+    totals: dict[str, dict[str, Any]] = {}
+    for one in analytics.days(session, today - timedelta(days=89), today):
+        row = totals.setdefault(one.type, {"type": one.type, "count": 0, "points": 0})
+        row["count"] += one.count
+        row["points"] += one.points
+    found = analytics.cohorts(session, today - timedelta(days=365))
+    return render("contributions/analytics.html", totals=list(totals.values()), cohorts=found)
+
+
+@pages.post("/seasons/<uuid:key>/close", permission="contributions:season:close")
+def close_season_page(session: Session, actor: Actor, key: UUID) -> Any:
+    """Close a season that is over."""
+    done = _("The season is closed and its awards are asked for.")
+    return _try(lambda: seasons.close(session, actor, key), done, f"{HOME}/season/show/{key}")
+
+
+@pages.post("/webhooks/<uuid:key>/secret", permission="contributions:webhook:update", step_up=True)
+def renew_secret_page(session: Session, actor: Actor, key: UUID) -> str:
+    """Give a source a new secret, and show it this once."""
+    source, secret = webhooks.renew_secret(session, actor, key)
+    return render("contributions/secret.html", source=source, secret=secret)

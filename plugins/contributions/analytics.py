@@ -1,0 +1,81 @@
+"""Analytics: what happened by day and type, cohorts of members, and the events themselves for other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
+
+from sqlalchemy import select, text, tuple_
+from sqlalchemy.orm import Session
+
+from .models import Contribution
+
+MOST_DAYS = 366
+_DAYS = text("""
+    SELECT (occurred_at AT TIME ZONE 'UTC')::date AS day, type, count(*), sum(points + correction)::numeric,
+        count(DISTINCT member_id)
+    FROM contributions_contribution
+    WHERE state = 'counted' AND occurred_at >= :start AND occurred_at < :end GROUP BY 1, 2 ORDER BY 1, 2
+""")
+_COHORTS = text("""
+    WITH firsts AS (
+        SELECT member_id, min(month) AS cohort FROM contributions_month_progress GROUP BY 1
+    )
+    SELECT cohort, ((extract(year FROM month) - extract(year FROM cohort)) * 12
+        + extract(month FROM month) - extract(month FROM cohort))::int AS age, count(*)
+    FROM firsts JOIN contributions_month_progress USING (member_id)
+    WHERE cohort >= :since GROUP BY 1, 2 ORDER BY 1, 2
+""")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayFigures:
+    """What counted on a UTC day of one type; ``members`` are those who did it."""
+
+    day: date
+    type: str
+    count: int
+    points: int
+    members: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """Members whose first month (UTC) it was; ``active[n]`` of them contributed ``n`` months later."""
+
+    month: date
+    active: list[int]
+
+
+def days(session: Session, first: date, last: date) -> list[DayFigures]:
+    """Figures of each day and type, ``first`` to ``last`` with both; at most 366 days, the newest ones."""
+    first = max(first, last - timedelta(days=MOST_DAYS - 1))
+    span = {"start": _midnight(first), "end": _midnight(last + timedelta(days=1))}
+    return [
+        DayFigures(day=day, type=code, count=count, points=int(points), members=people)
+        for day, code, count, points, people in session.execute(_DAYS, span)
+    ]
+
+
+def cohorts(session: Session, since: date) -> list[Cohort]:
+    """Cohorts by month from ``since`` on, oldest first."""
+    found: dict[date, list[int]] = {}
+    for month, age, count in session.execute(_COHORTS, {"since": since.replace(day=1)}):
+        active = found.setdefault(month, [])
+        active += [0] * (age - len(active)) + [count]
+    return [Cohort(month=month, active=active) for month, active in found.items()]
+
+
+def events(session: Session, after: tuple[datetime, UUID] | None, until: datetime, most: int) -> Sequence[Contribution]:
+    """Up to ``most`` contributions of any state that were recorded before ``until``, in order, after a place in it."""
+    place = tuple_(Contribution.occurred_at, Contribution.id)
+    query = select(Contribution).where(Contribution.occurred_at < until)
+    if after is not None:
+        query = query.where(place > after)
+    return session.scalars(query.order_by(Contribution.occurred_at, Contribution.id).limit(most)).all()
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,98 @@
+"""The inbox in the browser and over REST."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from core.actor import Actor
+from core.ids import new_id
+from core.platform import Platform
+from core.reviews import service
+from core.reviews.models import Review
+from tests.core.doors import Person
+
+SYSTEM = Actor.system("test")
+
+
+@pytest.fixture
+def ask(site: Platform) -> Callable[..., UUID]:
+    def ask(title: str = "A loan of ten books", kind: str = "library.loan", **params: object) -> UUID:
+        with site.unit_of_work(SYSTEM) as session:
+            return service.open_review(session, SYSTEM, kind, subject_id=new_id(), title=title, params=params)
+
+    return ask
+
+
+def state(site: Platform, key: UUID) -> str:
+    with site.unit_of_work() as session:
+        return session.get_one(Review, key).state
+
+
+def test_a_moderator_finds_a_case_and_decides_it(
+    site: Platform, people: Callable[..., Person], ask: Callable[..., UUID]
+) -> None:
+    key, title = ask(f"Loan {new_id()}"), ""
+    with site.unit_of_work() as session:
+        title = session.get_one(Review, key).title
+    moderator = people("Moderator", browser=True)
+    assert title in moderator.get("/admin/reviews").text
+    assert title in moderator.get(f"/admin/reviews/{key}").text
+    answer = moderator.send(f"/admin/reviews/{key}/decide", decision="approve")
+    assert answer.status_code == 303
+    assert state(site, key) == "approved"
+    assert title in moderator.get("/admin/reviews?view=decided").text
+    again = moderator.send(f"/admin/reviews/{key}/decide", decision="approve")
+    assert again.status_code == 409
+
+
+def test_a_whole_round_of_a_case_leaves_its_marks(
+    site: Platform, people: Callable[..., Person], ask: Callable[..., UUID]
+) -> None:
+    key, moderator = ask(), people("Moderator", browser=True)
+    assert moderator.send(f"/admin/reviews/{key}/claim").status_code == 303
+    assert moderator.send(f"/admin/reviews/{key}/release").status_code == 303
+    assert moderator.send(f"/admin/reviews/{key}/note", text="Asked for a receipt").status_code == 303
+    assert moderator.send(f"/admin/reviews/{key}/escalate", reason="Too big for me").status_code == 303
+    page = moderator.get(f"/admin/reviews/{key}").text
+    assert "Asked for a receipt" in page
+    assert "Too big for me" in page
+
+
+def test_many_are_decided_at_once_and_each_for_itself(
+    site: Platform, people: Callable[..., Person], ask: Callable[..., UUID]
+) -> None:
+    good, worn, other = ask(), ask(worn=True), ask()
+    moderator = people("Moderator", browser=True)
+    moderator.send("/admin/reviews/bulk", decision="approve", case=[str(good), str(worn), str(other)])
+    assert [state(site, key) for key in (good, worn, other)] == ["approved", "open", "approved"]
+    assert "The stamp is worn." in moderator.get("/admin/reviews").text
+
+
+def test_a_rest_client_reads_takes_and_decides(
+    site: Platform, people: Callable[..., Person], ask: Callable[..., UUID]
+) -> None:
+    key, moderator = ask(), people("Moderator")
+    path = f"/api/v1/core/reviews/{key}"
+    assert moderator.get(path).json["data"]["state"] == "open"
+    assert moderator.post(f"{path}/claim", {}).status_code == 200
+    mine = moderator.get("/api/v1/core/reviews?view=mine").json["data"]
+    assert [one["id"] for one in mine] == [str(key)]
+    assert moderator.post(f"{path}/notes", {"text": "Looks right"}).status_code == 201
+    assert moderator.get(f"{path}/notes").json["data"][0]["text"] == "Looks right"
+    refused = moderator.post(f"{path}/decide", {"approved": False})
+    assert (refused.status_code, refused.json["error"]["code"]) == (422, "REASON_NEEDED")
+    once = {"Idempotency-Key": str(new_id())}
+    for _time in range(2):
+        decided = moderator.post(f"{path}/decide", {"approved": True}, headers=once)
+        assert (decided.status_code, decided.json["data"]["state"]) == (200, "approved")
+
+
+def test_kinds_one_may_not_decide_stay_unseen(people: Callable[..., Person], ask: Callable[..., UUID]) -> None:
+    key = ask(kind="library.purchase")
+    moderator = people("Moderator")
+    assert moderator.get(f"/api/v1/core/reviews/{key}").status_code == 404
+    assert moderator.get("/api/v1/core/reviews?kind=library.purchase").json["data"] == []
+    assert people("User").get("/api/v1/core/reviews").status_code == 403

@@ -1,0 +1,83 @@
+"""The hot queries are answered from indexes, whatever the tables hold."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Select, select, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.orm import Session
+
+from guildhall import Member, new_id
+from plugins.badges import Award, queries
+from plugins.badges.catalogue import kinds
+from plugins.badges.counts import best
+from plugins.badges.criteria import parse
+from plugins.badges.frame import Frame
+
+from .conftest import count, held, points
+
+SOMEBODY = UUID(int=7)
+
+
+def plan_of(session: Session, query: Select[Any]) -> str:
+    """PostgreSQL's plan where reading a whole table is the last resort, as it is when the tables are large."""
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    compiled = query.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
+    return "\n".join(session.scalars(text(f"EXPLAIN {str(compiled).replace(':', chr(92) + ':')}")))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param(select(Award.id).where(Award.member_id == SOMEBODY), id="badges of a member"),
+        pytest.param(select(Award.id).where(Award.contribution_id == SOMEBODY), id="badges of a contribution"),
+        pytest.param(
+            select(Award.id).where(Award.badge_id == SOMEBODY).order_by(Award.awarded_at.desc()).limit(10),
+            id="newest holders",
+        ),
+        pytest.param(
+            select(Award.id).where(Award.badge_id == SOMEBODY, Award.member_id == SOMEBODY), id="one standing"
+        ),
+        pytest.param(select(Award.id).order_by(Award.awarded_at.desc()).limit(10), id="newest awards"),
+        pytest.param(best("git.commit", 7, lambda column: column == SOMEBODY), id="best days of a member"),
+    ],
+)
+def test_no_table_is_read_as_a_whole(session: Session, query: Select[Any]) -> None:
+    assert "Seq Scan" not in plan_of(session, query)
+
+
+def test_criteria_are_plain_comparisons_that_indexes_answer(session: Session) -> None:
+    node = parse({"all": [points(5000), count("git.commit", 10), held("winner")]}, kinds(session))
+    frame = Frame()
+    met = node.sql(frame)
+    shown = plan_of(session, select(Member.id).select_from(frame.joined()).where(Member.status == "active", met))
+    assert "Left Join" not in shown  # the planner has seen that a missing row is not enough
+    assert "Seq Scan" not in shown
+
+
+def test_many_badges_read_a_table_once(session: Session) -> None:
+    tree = {"any": [count("git.commit", 10), count("git.merge", 5), count("git.release"), points(9), points(99)]}
+    frame = Frame(lambda member_id: member_id == new_id(), wide=True)
+    met = parse(tree, kinds(session)).sql(frame)
+    shown = str(select(Member.id).select_from(frame.joined()).where(met))
+    assert shown.count("FROM contributions_type_progress") == 1
+    assert shown.count("JOIN contributions_progress") == 1
+
+
+def test_a_preview_counts_those_who_gain_and_those_who_would_not_meet_it(session: Session, system: Any) -> None:
+    from plugins.badges import service
+    from plugins.badges.recalculation import recalculate
+
+    from .conftest import add_people
+    from .test_recalculation import give_points
+
+    low, high, hand = add_people(session, 3)
+    give_points(session, [low], 100)
+    give_points(session, [high], 900)
+    recalculate(session, system, "points-100")
+    service.award(session, system, slug="points-100", member_id=hand, reason="by hand is not counted as losing")
+    found = queries.preview(session, points(500), slug="points-100")
+    assert (found.count, found.already, found.losing) == (1, 1, 1)
