@@ -78,6 +78,11 @@ class Config(BaseModel):
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of a worker's or scheduler's own /metrics; 0: none.")
     otlp_endpoint: str = Field("", description="OTLP/HTTP collector that traces are sent to; empty makes none.")
     pool_size: int = Field(10, ge=1, le=100, description="Database connections of each process.")
+    conformance_routes: Literal["off", "on", "force"] = Field(
+        "off",
+        description="Routes for outside test kits, which empty the ledger for anybody: off, on (embedded database only)"
+        " or force.",
+    )
 
     @field_validator("database_url")
     @classmethod
@@ -92,6 +97,13 @@ class Config(BaseModel):
         if redirect and not others.data.get("public_url", "").startswith("https://"):
             raise ValueError("set GUILDHALL_PUBLIC_URL to the https:// address to go to")
         return redirect
+
+    @field_validator("conformance_routes")
+    @classmethod
+    def _harmless(cls, routes: str, others: ValidationInfo) -> str:
+        if routes == "on" and others.data.get("database_url"):
+            raise ValueError("these routes let anybody empty the ledger; take them off, or force them on this database")
+        return routes
 
     @field_validator("encryption_keys")
     @classmethod

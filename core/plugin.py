@@ -115,6 +115,8 @@ class Plugin:
     - ``jobs``: kinds of background work. Not started while it is disabled.
     - ``schedules``: when jobs are started by themselves. Their turns are skipped while it is disabled.
     - ``rest``: its ``RestBlueprint``. Answers 404 while it is disabled, and is left out of the API description.
+    - ``conformance``: its ``RestBlueprint`` for outside test kits. Neither registered nor described unless the boot
+      setting ``conformance_routes`` asks for it.
     - ``pages``: its ``PageBlueprint``. Answers 404 while it is disabled.
     - ``uploads``: what members may send files for. Refused while it is disabled.
     - ``reviews``: kinds of cases for the review inbox. Neither shown nor decided while it is disabled: cases wait.
@@ -145,6 +147,7 @@ class Plugin:
     jobs: Sequence[Job] = ()
     schedules: Sequence[Schedule] = ()
     rest: Blueprint | None = None
+    conformance: Blueprint | None = None
     pages: Blueprint | None = None
     uploads: Sequence[Upload] = ()
     reviews: Sequence[ReviewKind] = ()

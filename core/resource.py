@@ -75,6 +75,8 @@ class Resource:
     - ``rest``: whether there are generated routes.
     - ``detail``, ``detail_template``: ``detail(session, record)`` returns the context of a template that is shown below
       the record.
+    - ``form``, ``form_template``: ``form(session)`` returns the context of a template that is shown below the generated
+      form, such as an editor of one of its fields.
     - ``page``: URL of a page of its own that replaces the generated record page, with ``{id}``.
     - ``new_page``: URL of a page that makes a record, for who holds the permission to create; where records are not
       made by the generated form.
@@ -106,6 +108,8 @@ class Resource:
     delete: Callable[[Session, Actor, Any], None] | None = None
     detail: Callable[[Session, Any], Mapping[str, Any]] | None = None
     detail_template: str = ""
+    form: Callable[[Session], Mapping[str, Any]] | None = None
+    form_template: str = ""
     page: str = ""
     new_page: str = ""
 

@@ -34,9 +34,16 @@ def install(app: Flask, platform: Platform) -> None:
     app.jinja_loader = ChoiceLoader([FileSystemLoader([str(folder) for folder in folders])])
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.globals["asset"] = asset
+    app.jinja_env.filters["told"] = told
     app.view_functions["static"] = lambda filename: _give(app, filename)
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.context_processor(lambda: {"shell": _shell(platform)})
+
+
+def told(sentence: Any) -> str:
+    """A sentence that was made elsewhere, translated where it can be, as plain text: unlike ``_`` and lazy strings,
+    whose result counts as markup, it is escaped, for it may quote what somebody typed."""
+    return str(gettext(str(sentence))) if sentence else ""
 
 
 def _shell(platform: Platform) -> Shell:

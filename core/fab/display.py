@@ -39,7 +39,7 @@ def name_members(
     linked = actor().can("core:member:show")
     for row in rows:
         for key in columns:
-            if (member_id := row.get(key)) in names:
+            if (member_id := row.get(key)) is not None and member_id in names:
                 row[key] = chip(names[member_id], f"/admin/members/{member_id}" if linked and key != plain else "")
 
 

@@ -173,7 +173,9 @@ class ResourceView(ModelView):  # type: ignore[misc]
                 flash(gettext(_("%(label)s created."), label=gettext(self.bound.label)), "success")
                 return redirect(self._url("show", record))
         title = gettext(_("New %(label)s"), label=gettext(self.bound.label).lower())
-        return self.render_template(self.add_template, title=title, widgets=self._get_add_widget(form=form))
+        return self.render_template(
+            self.add_template, title=title, widgets=self._get_add_widget(form=form), below=self._below_form()
+        )
 
     @expose("/edit/<pk>", methods=["GET", "POST"])
     @guarded
@@ -187,9 +189,17 @@ class ResourceView(ModelView):  # type: ignore[misc]
             if saved is not None:
                 flash(gettext(_("%(label)s saved."), label=gettext(self.bound.label)), "success")
                 return redirect(self._url("show", saved))
-        return self.render_template(
-            self.edit_template, title=self._title_of(record), widgets=self._get_edit_widget(form=form), related_views=[]
-        )
+        widgets = self._get_edit_widget(form=form)
+        title, below = self._title_of(record), self._below_form()
+        return self.render_template(self.edit_template, title=title, widgets=widgets, related_views=[], below=below)
+
+    def _below_form(self) -> Markup:
+        """What the resource adds to its form."""
+        resource = self.bound.resource
+        if not resource.form_template:
+            return Markup()
+        context = resource.form(g.session) if resource.form else {}
+        return Markup(render_template(resource.form_template, **context))
 
     @expose("/delete/<pk>", methods=["POST"])
     @guarded

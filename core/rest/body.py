@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from itertools import accumulate
 from typing import Any, NoReturn
 
 import marshmallow as ma
@@ -16,6 +18,8 @@ from core.errors import Invalid
 from core.i18n import _
 
 LONGEST_PARAMETER = 2000  # characters
+DEEPEST = 500
+_TEXT_AND_REST = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[^][{}"]++', re.DOTALL)
 UTF_8 = ("utf-8", "utf8", "us-ascii")
 
 
@@ -38,14 +42,26 @@ class DuplicateKey(Invalid):
 def read_json(written: str | bytes) -> Any:
     """The value of ``written``, UTF-8 when it is bytes.
 
-    Stricter than Python's reader: NaN, the infinities, numbers too large to be read back and keys given twice are
-    refused. Raises NotJson, DuplicateKey.
+    Stricter than Python's reader: NaN, the infinities, numbers too large to be read back, keys given twice and nesting
+    deeper than 500 are refused. Raises NotJson, DuplicateKey.
     """
     try:
         text = written.decode() if isinstance(written, bytes) else written
+        if text.count("[") + text.count("{") > DEEPEST:
+            _check_depth(text)
         return _DECODER.decode(text)
     except (ValueError, RecursionError) as problem:
         raise NotJson(problem=_short(problem)) from None
+
+
+def _check_depth(text: str) -> None:
+    """Raise RecursionError for nesting deeper than DEEPEST.
+
+    Python's own reader does so by the recursion limit, and ends the process where a library has raised that.
+    """
+    brackets = _TEXT_AND_REST.sub("", text)
+    if max(accumulate(1 if one in "[{" else -1 for one in brackets), default=0) > DEEPEST:
+        raise RecursionError
 
 
 def _short(problem: Exception) -> str:

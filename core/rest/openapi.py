@@ -49,7 +49,8 @@ def install(app: Flask, platform: Platform) -> None:
             if bound.plugin == plugin.name and bound.resource.rest:
                 add_routes(generated, bound)
         own = (core_rest, member_access.rest, compatibility.rest) if plugin.name == "core" else (plugin.rest,)
-        for blueprint in (*own, generated):
+        tested = None if platform.config.conformance_routes == "off" else plugin.conformance
+        for blueprint in (*own, generated, tested):
             if isinstance(blueprint, RestBlueprint) and blueprint._docs:
                 api.register_blueprint(blueprint)
                 owned_by(app, plugin.name, blueprint.name)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import jsonify, request
+from flask_babel import get_locale
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -32,10 +33,11 @@ def rarity(session: Session) -> Mapping[str, Any]:
     """The rarest badges that somebody holds, by the number of holders."""
     found = [one for one in queries.standings(session) if one.holders and one.badge.visibility != "secret"]
     found = sorted(found, key=lambda one: (one.holders, one.badge.name))[:RAREST]
+    names = queries.Names.of(session, get_locale())
     return {
         "chart": {
             "type": "hbar",
-            "labels": [one.badge.name for one in found],
+            "labels": [names.name(one.badge) for one in found],
             "series": [{"name": "Holders", "data": [one.holders for one in found]}],
         },
         "empty": not found,
@@ -50,14 +52,22 @@ def gallery(session: Session, actor: Actor) -> str:
         (name, [{"url": f"{GALLERY}/{one.badge.slug}", "standing": one} for one in group])
         for name, group in groupby(found, key=lambda one: one.badge.category)
     ]
-    return render("badges/gallery.html", categories=categories, may=_may(actor))
+    return render(
+        "badges/gallery.html", categories=categories, names=queries.Names.of(session, get_locale()), may=_may(actor)
+    )
 
 
 @pages.get("/tree", permission="badges:badge:list")
 def achievements(session: Session, actor: Actor) -> str:
     """The badges that need others, as a picture and as a list."""
     places = tree(session, lambda badge: badge.enabled)
-    return render("badges/tree.html", drawing=drawing(places), width=WIDTH, height=HEIGHT)
+    return render(
+        "badges/tree.html",
+        drawing=drawing(places),
+        names=queries.Names.of(session, get_locale()),
+        width=WIDTH,
+        height=HEIGHT,
+    )
 
 
 @pages.get("/gallery/<key>", permission="badges:badge:show")
@@ -84,6 +94,7 @@ def badge(session: Session, actor: Actor, key: str) -> Any:
     return render(
         "badges/badge.html",
         badge=found,
+        names=queries.Names.of(session, get_locale()),
         standing=standing,
         criteria=_told(node) if node else None,
         broken=broken,
@@ -148,7 +159,7 @@ def check(session: Session, actor: Actor) -> Any:
     """What is wrong with the criteria in the form, for the editor, while they are written."""
     try:
         definition = read_json(request.form.get("criteria", ""))
-        service.check_criteria(session, definition, slug=request.form.get("badge", ""))
+        service.check_criteria(session, definition, slug=request.form.get("badge") or request.form.get("slug", ""))
     except InvalidCriteria as problem:
         return jsonify(problems=problem.details["criteria"])
     except Invalid as problem:
@@ -177,10 +188,12 @@ def _preview(session: Session, **shown: Any) -> str:
 
 
 def _example(schema: dict[str, Any]) -> dict[str, Any]:
-    """Parameters with the kind of value that each takes."""
+    """The parameters that are needed, with the kind of value that each takes."""
+    needed = schema.get("required", ())
     return {
         name: "2026-01-01" if about.get("format") == "date" else 1 if about.get("type") == "integer" else name
         for name, about in schema.get("properties", {}).items()
+        if name in needed
     }
 
 

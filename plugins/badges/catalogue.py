@@ -15,10 +15,13 @@ from sqlalchemy.orm import Session
 
 from guildhall import collect, generation
 
+from . import filters
 from .criteria import Node, Test, parse
 from .errors import InvalidCriteria
+from .filters import Filter
 from .leaf import Leaf, Source
 from .models import Badge
+from .rewards import Reward
 
 log = structlog.get_logger("badges")
 KEY = ("badges", "catalogue")
@@ -36,9 +39,11 @@ class Compiled:
     test: Test
     depends_on: frozenset[str]
     sources: frozenset[Source]
+    filters: frozenset[Filter]
     active_from: datetime | None
     active_until: datetime | None
     supply_limit: int | None
+    reward: Reward | None
 
     def active(self, at: datetime) -> bool:
         """Whether it can be earned at ``at``; the window is half-open."""
@@ -51,12 +56,14 @@ class Catalogue:
     """Enabled badges in dependency order: one that needs another comes after it. Whoever writes awards writes them in
     this order, and for each badge in the order of members, so that two who do never wait for each other in a circle.
 
-    ``broken`` holds badges that cannot be compiled now (a plugin that brings a leaf is off) with the reason.
+    ``broken`` holds badges that cannot be compiled now (a plugin that brings a leaf is off) with the reason;
+    ``filters`` are those of every badge, be it disabled or broken, so that their counts never fall behind.
     """
 
     stamp: tuple[int, int]
     badges: tuple[Compiled, ...]
     broken: Mapping[str, str]
+    filters: frozenset[Filter]
     index: Mapping[str, tuple[int, ...]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,9 +119,16 @@ def _compile(session: Session, stamp: tuple[int, int], known: Mapping[Any, Compi
         Badge.active_from,
         Badge.active_until,
         Badge.supply_limit,
+        Badge.reward_amount,
+        Badge.reward_asset,
+        Badge.enabled,
     )
     made, broken = {}, {}
-    for row in session.execute(select(*columns).where(Badge.enabled).order_by(Badge.slug)):
+    followed: set[Filter] = set()
+    for row in session.execute(select(*columns).order_by(Badge.slug)):
+        followed |= filters.named(row.criteria)
+        if not row.enabled:
+            continue
         old = known.get((row.id, row.version))
         try:
             node = old.node if old else parse(row.criteria, leaves)
@@ -130,11 +144,13 @@ def _compile(session: Session, stamp: tuple[int, int], known: Mapping[Any, Compi
             test=old.test if old else node.closure(),
             depends_on=node.depends_on(),
             sources=node.sources(),
+            filters=frozenset(filters.named(row.criteria)),
             active_from=row.active_from,
             active_until=row.active_until,
             supply_limit=row.supply_limit,
+            reward=Reward(int(row.reward_amount), row.reward_asset) if row.reward_amount else None,
         )
-    return Catalogue(stamp, tuple(made[slug] for slug in _ordered(made)), broken)
+    return Catalogue(stamp, tuple(made[slug] for slug in _ordered(made)), broken, frozenset(followed))
 
 
 def _ordered(badges: Mapping[str, Compiled]) -> list[str]:

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, NotFound, Review, ReviewKind, StoredEvent, _, reviews
+from guildhall import Actor, NotFound, Review, ReviewKind, StoredEvent, _, locks, reviews
 from plugins.contributions import BatchCorrected, ContributionCorrected
 
-from . import service
-from .catalogue import kinds
+from . import filters, service
+from .catalogue import current, kinds
 from .criteria import Node, parse
 from .errors import BadgeNotHeld, InvalidCriteria
 from .evaluator import evaluate
@@ -25,6 +25,10 @@ KIND = "badges.undeserved"
 def on_correction(session: Session, actor: Actor, event: StoredEvent) -> None:
     """A contribution is worth more, and brings badges, or less: then a review asks about each that it would not."""
     payload: ContributionCorrected = event.payload
+    if payload.kind == "reversal":
+        members = locks.members(session, [payload.member_id])
+        touched = [one for one in current(session).filters if one.touched_by([payload.type])]
+        filters.follow(session, touched, members, [payload.contribution_id])
     if payload.points < 0 or payload.kind == "reversal":
         ask(session, actor, [payload.member_id])
     else:

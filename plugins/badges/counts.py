@@ -6,10 +6,10 @@ from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 from sqlalchemy import (
     ColumnElement,
     FrameClause,
@@ -22,8 +22,17 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from guildhall import _
-from plugins.contributions import Contribution, ContributionType, MemberFacts, MemberProgress, TypeProgress, queries
+from plugins.contributions import (
+    Contribution,
+    ContributionType,
+    MemberFacts,
+    MemberProgress,
+    TypeProgress,
+    expressions,
+    queries,
+)
 
+from . import filters
 from .frame import Frame, Keep
 from .leaf import AtLeast, Explanation, Measured, Source
 
@@ -115,7 +124,8 @@ class EventCount(AtLeast):
     """At least ``count`` contributions of the type ``event``; ``*`` counts those of every type.
 
     With ``days`` they lie within that many times 24 hours, whenever that was: the best such time counts, so that the
-    order in which contributions arrive changes nothing.
+    order in which contributions arrive changes nothing. With ``where`` those count for which that condition in CEL
+    holds; it sees one contribution: ``details``, ``kind``, ``source``, ``tier`` and ``occurred_at``.
     """
 
     type_name = "event.count"
@@ -127,9 +137,31 @@ class EventCount(AtLeast):
     event: TypeCode
     count: Number = 1
     days: Annotated[int, Field(ge=1, le=366)] | None = None
+    where: Annotated[str, Field(min_length=1, max_length=expressions.LONGEST)] | None = None
+
+    @field_validator("where")
+    @classmethod
+    def _usable(cls, where: str | None) -> str | None:
+        """Compile the condition and try it on an event without details. Raises ValueError."""
+        if where is not None:
+            expressions.holds(where, filters.EXAMPLE)
+        return where
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.days is not None and self.where is not None:
+            raise ValueError("give days or where, not both")
+        return self
+
+    @property
+    def filter(self) -> filters.Filter | None:
+        """What keeps the count of a condition; None without one."""
+        return None if self.where is None else filters.Filter(self.event, self.where)
 
     @property
     def wish(self) -> str:
+        if self.where is not None:
+            return _("at least {count} contributions of type {event} where {where}")
         if self.days is not None:
             return _("at least {count} contributions of type {event} within {days} days")
         return self.wanted
@@ -140,16 +172,20 @@ class EventCount(AtLeast):
 
     @property
     def reads(self) -> Source:
+        if self.filter is not None:
+            return filters.count_of(self.filter)
         return self.source if self.days is None else best_of(self.event, self.days)
 
     def actual(self, fact: Any) -> int:
-        if self.days is not None:
+        if self.days is not None or self.where is not None:
             return int(fact)
         counts = fact.count_by_type
         return sum(counts.values()) if self.event == ANY_TYPE else counts.get(self.event, 0)
 
     def column(self, frame: Frame) -> ColumnElement[Any]:
         event, days = self.event, self.days
+        if self.filter is not None:
+            return filters.column_of(frame, self.filter)
         if days is not None:
             return frame.rows(("best", event, days), lambda keep: best(event, days, keep)).c.best
         if event == ANY_TYPE:
@@ -161,6 +197,8 @@ class EventCount(AtLeast):
 
     def explain(self, actual: Measured) -> Explanation:
         told = super().explain(actual)
+        if self.where is not None:
+            return replace(told, sentence=_("{actual} of {target} contributions where {where}"))
         if self.days is not None:
             return replace(told, sentence=_("at best {actual} of {target} contributions within {days} days"))
         if self.event == ANY_TYPE:

@@ -313,7 +313,8 @@ def _leaf(
     except ValidationError as problem:
         for error in problem.errors():
             where = "".join(f"/{_escape(str(part))}" for part in error["loc"])
-            problems.append((place + where, error["msg"][0].lower() + error["msg"][1:] + "."))
+            said = error["msg"].removeprefix("Value error, ")
+            problems.append((place + where, said[0].lower() + said[1:].removesuffix(".") + "."))
     return None
 
 

@@ -23,6 +23,7 @@ LABELS = {
     "level": _("Level"),
     "date": _("Date"),
     "badge": _("Badge"),
+    "where": _("Where (CEL)"),
 }
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from guildhall import Actor, Member, locks, new_id, now, publish
 
+from . import filters, rewards
 from .catalogue import Catalogue, Compiled, current
 from .events import BadgeAwarded
 from .leaf import Source
@@ -42,14 +43,21 @@ def evaluate(
     members: Collection[UUID],
     types: Iterable[str],
     tipped: Tipped,
+    contributions: Collection[UUID] = (),
     quiet: bool = False,
 ) -> list[Earned]:
     """Award every badge that contributions of ``types`` have just brought these members.
 
+    ``contributions`` are those that came or went; counts that criteria filter by are brought up to date with them.
+
     Locks the members first, so that of two evaluations at once the second sees what the first awarded. A badge that
     is held, or was removed, is not awarded again; safe to run twice. Publishes BadgeAwarded.
     """
-    catalogue = current(session)
+    catalogue, types = current(session), list(types)
+    touched = [one for one in catalogue.filters if one.touched_by(types)]
+    if touched:
+        members = locks.members(session, members)
+        filters.follow(session, touched, members, contributions)
     return _evaluate(session, actor, catalogue, catalogue.touched_by(types), members, tipped, quiet)
 
 
@@ -112,6 +120,7 @@ def _evaluate(
             earned.append(Earned(award_id, badge, member_id))
         if made:
             publish(session, actor, *(_event(badge, award, quiet) for award in made))
+            rewards.ask(session, actor, (rewards.Due(badge.id, *award[1:], badge.reward) for award in made))
             for dependant in catalogue.that_need(badge.slug):
                 if dependant > position:
                     heappush(queue, dependant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +30,8 @@ class BatchAwarded(Event):
     """A step of a recalculation gave so many awards that single events would flood the subscribers.
 
     Each of ``member_ids`` was given at least one of ``badge_ids`` then; ``awards`` counts them. Events of version 1
-    named one badge and no members. Not published when a step gave few (each then has its ``badges.badge.awarded``),
+    named one badge and no members, and those without ``awarded_at`` (the moment that all its awards have) name none of
+    the awards. Not published when a step gave few (each then has its ``badges.badge.awarded``),
     nor when it gave none.
     """
 
@@ -39,6 +41,7 @@ class BatchAwarded(Event):
     badge_ids: list[UUID]
     member_ids: list[UUID]
     awards: int
+    awarded_at: datetime | None = None
 
     @classmethod
     def upcast(cls, version: int, payload: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, and_, any_, func, literal, literal_column, select
 
@@ -24,11 +25,19 @@ class Frame:
 
     ``keep`` narrows every relation to the members that the statement is about. A ``wide`` frame is for many badges at
     once: it reads a table that several leaves look for different rows in by one scan and not by one join for each.
+    ``counted`` has counts by filter and member that no table holds yet.
     """
 
-    def __init__(self, keep: Keep = everybody, *, wide: bool = False) -> None:
+    def __init__(
+        self,
+        keep: Keep = everybody,
+        *,
+        wide: bool = False,
+        counted: Mapping[UUID, Mapping[UUID, int]] | None = None,
+    ) -> None:
         self.keep = keep
         self.wide = wide
+        self.counted = counted or {}
         self._joined: dict[Hashable, tuple[FromClause, ColumnElement[bool]]] = {}
         self._pivots: dict[tuple[type[Model], str], dict[tuple[Any, str], ColumnElement[Any]]] = {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from uuid import UUID
 
+from flask_babel import get_locale
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, Panel, _, hookimpl
@@ -24,12 +25,13 @@ def badge_criteria() -> list[type[Leaf]]:
 @hookimpl
 def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     """The badges that a contribution tipped."""
+    names = queries.Names.of(session, get_locale())
     return [
         Stage(
             at=award.awarded_at,
             stage="badge",
-            title=badge.name,
-            detail=badge.description,
+            title=names.name(badge),
+            detail=names.description(badge),
             state="revoked" if award.revoked_at else "earned",
             icon=badge.icon,
             url=f"/admin/badges/gallery/{badge.slug}?member={award.member_id}",
@@ -44,5 +46,6 @@ def member_panels(session: Session, actor: Actor, member_id: UUID) -> Iterable[P
     if not actor.can("badges:award:list"):
         return []
     held, near = queries.held_by(session, member_id), queries.nearest(session, member_id)
-    context = {"held": held, "nearest": near, "member_id": member_id}
+    names = queries.Names.of(session, get_locale())
+    context = {"held": held, "nearest": near, "member_id": member_id, "names": names}
     return [Panel(title=_("Badges"), template="badges/member_panel.html", context=context, order=30)]

@@ -27,6 +27,7 @@ from .frame import Frame, Keep
 from .leaf import AtLeast, Explanation, Leaf, Measured, Source, Units38
 from .models import Award, Badge
 
+EMAIL_VERIFIED = "email.verified"  # no contribution, but what an event can bring
 BadgeSlug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 
 
@@ -110,7 +111,7 @@ class ProfileComplete(Leaf):
 class EmailVerified(Leaf):
     """Confirmed the e-mail address."""
 
-    type_name = "email.verified"
+    type_name = EMAIL_VERIFIED
     label = _("E-mail address confirmed")
     wanted = _("has a confirmed e-mail address")
     source = VERIFIED
@@ -128,7 +129,7 @@ class EmailVerified(Leaf):
         return self.sql(frame)
 
     def depends_on(self) -> frozenset[str]:
-        return frozenset((ANY_TYPE,))
+        return frozenset((ANY_TYPE, EMAIL_VERIFIED))
 
     def explain(self, actual: Measured) -> Explanation:
         return yes_or_no(actual is True, _("the e-mail address is confirmed"), _("the e-mail address is not confirmed"))

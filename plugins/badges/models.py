@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueC
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import mapped_column, relationship
 
-from guildhall import CreatedAt, Id, Instant, Json, LongText, Mapped, Member, MemberRef, Model, ShortText, Slug
+from guildhall import Amount, CreatedAt, Id, Instant, Json, LongText, Mapped, Member, MemberRef, Model, ShortText, Slug
 
 CATEGORIES = ("Milestone", "Challenge", "Profile", "Special")
 VISIBILITIES = ("public", "hidden", "secret")
@@ -21,7 +21,8 @@ class Badge(Model):
 
     ``visibility``: *public* is shown to all; *hidden* is shown without its criteria until it is earned; *secret*
     is not shown at all until it is earned. ``version`` counts changes of the criteria, ``revision`` changes of
-    anything, so that a process sees at a glance that what it compiled is old. A badge is never deleted.
+    anything, so that a process sees at a glance that what it compiled is old. ``reward_amount`` is in the asset's
+    smallest unit, 0 for none. A badge is never deleted.
     """
 
     __tablename__ = "badges_badge"
@@ -30,6 +31,7 @@ class Badge(Model):
         CheckConstraint(f"visibility IN {VISIBILITIES}", name="visibility"),
         CheckConstraint("supply_limit > 0", name="supply_limit"),
         CheckConstraint("active_from < active_until", name="window"),
+        CheckConstraint("reward_amount >= 0", name="reward_amount"),
         CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug"),
     )
 
@@ -50,6 +52,8 @@ class Badge(Model):
     active_from: Mapped[Instant | None]
     active_until: Mapped[Instant | None]
     supply_limit: Mapped[int | None]
+    reward_amount: Mapped[Amount] = mapped_column(default=0, server_default="0")
+    reward_asset: Mapped[str] = mapped_column(String(20), default="POINTS", server_default="POINTS")
     created_at: Mapped[CreatedAt]
 
     def __str__(self) -> str:
@@ -92,7 +96,6 @@ class Award(Model):
         UniqueConstraint("badge_id", "member_id"),
         CheckConstraint(f"source IN {SOURCES}", name="source"),
         CheckConstraint("(revoked_at IS NULL) = (revoke_reason IS NULL)", name="revoked"),
-        Index("ix_badges_award_awarded_at", "awarded_at"),
         Index("ix_badges_award_badge_awarded", "badge_id", "awarded_at"),
         Index(
             "ix_badges_award_contribution_id",
@@ -117,3 +120,23 @@ class Award(Model):
 
     badge: Mapped[Badge] = relationship(lazy="raise")
     member: Mapped[Member] = relationship(lazy="raise")
+
+
+class FilteredCount(Model):
+    """How many contributions of a member meet a filter (``filters.Filter``); there from the first count on."""
+
+    __tablename__ = "badges_filtered_count"
+
+    filter_id: Mapped[UUID] = mapped_column(primary_key=True)
+    member_id: Mapped[MemberRef] = mapped_column(primary_key=True)
+    count: Mapped[int]
+
+
+class Filtered(Model):
+    """A contribution that a ``FilteredCount`` counts, so that it is counted once, whatever is delivered twice."""
+
+    __tablename__ = "badges_filtered"
+
+    filter_id: Mapped[UUID] = mapped_column(primary_key=True)
+    member_id: Mapped[MemberRef] = mapped_column(primary_key=True)
+    contribution_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -20,9 +20,10 @@ from guildhall import Actor, Member, now
 
 from .catalogue import Catalogue, current, needed
 from .errors import BadgeNotFound
-from .recalculation import HIGHEST, LOWEST, recalculate
+from .recalculation import HIGHEST, LOWEST, count_anew, recalculate
 
 CHUNK = 25_000  # members of one step: what is read of them is strewn over the tables, so few large scans are best
+COUNTED = 1_000  # members of one step that counts: they are locked meanwhile, so it is short
 AT_ONCE = 2  # steps; each keeps one core of the database busy
 
 Save = Callable[[Session, dict[str, Any]], None]
@@ -32,12 +33,14 @@ Save = Callable[[Session, dict[str, Any]], None]
 class Step:
     """A transaction's work: badges that do not need each other, for members with ``above < id <= upto``.
 
-    ``higher`` ones need badges of an earlier phase.
+    ``higher`` ones need badges of an earlier phase; one that ``counts`` awards nothing, but counts anew what the
+    badges filter by.
     """
 
     key: str
     slugs: tuple[str, ...]
     higher: bool
+    counts: bool = False
     above: UUID = LOWEST
     upto: UUID = HIGHEST
 
@@ -64,9 +67,19 @@ def plan(session: Session, slug: str | None = None, state: Mapping[str, Any] | N
         raise BadgeNotFound(badge=slug)
     stamp = [str(part) for part in catalogue.stamp]
     kept = state if state and state.get("stamp") == stamp else None
-    bounds = [UUID(bound) for bound in kept["bounds"]] if kept else _bounds(session)
+    bounds = [UUID(bound) for bound in kept["bounds"]] if kept else _bounds(session, CHUNK)
     edges = list(pairwise([LOWEST, *bounds, HIGHEST]))
     phases: list[tuple[Step, ...]] = []
+    filtering = tuple(one.slug for one in catalogue.badges if slug in (None, one.slug) and one.filters)
+    parts = [UUID(bound) for bound in kept["parts"]] if kept else _bounds(session, COUNTED) if filtering else []
+    if filtering:
+        ranges = pairwise([LOWEST, *parts, HIGHEST])
+        phases.append(
+            tuple(
+                Step(key=f"counts:{number}", slugs=filtering, higher=False, counts=True, above=above, upto=upto)
+                for number, (above, upto) in enumerate(ranges)
+            )
+        )
     for number, (slugs, limited, higher) in enumerate(_phases(catalogue, slug)):
         if limited:  # in the order in which the members joined, so all of them at once
             phases += [(Step(key=f"{number}:{one}", slugs=(one,), higher=higher),) for one in slugs]
@@ -79,7 +92,8 @@ def plan(session: Session, slug: str | None = None, state: Mapping[str, Any] | N
         )
     fresh = {"done": [], "awarded": 0, "since": now().isoformat()}
     made = {key: kept[key] if kept else value for key, value in fresh.items()}
-    return Plan(phases=tuple(phases), state={"stamp": stamp, "bounds": [str(bound) for bound in bounds], **made})
+    ends = {"bounds": [str(bound) for bound in bounds], "parts": [str(bound) for bound in parts]}
+    return Plan(phases=tuple(phases), state={"stamp": stamp, **ends, **made})
 
 
 def carry_out(
@@ -101,14 +115,18 @@ def carry_out(
     def work(step: Step) -> None:
         with ExitStack() as committed:  # the next checkpoint is written when this one is there
             with unit_of_work() as session:
-                count = recalculate(
-                    session,
-                    actor,
-                    *step.slugs,
-                    above=step.above,
-                    upto=step.upto,
-                    since=since if step.higher else None,
-                )
+                if step.counts:
+                    count = 0
+                    count_anew(session, *step.slugs, above=step.above, upto=step.upto)
+                else:
+                    count = recalculate(
+                        session,
+                        actor,
+                        *step.slugs,
+                        above=step.above,
+                        upto=step.upto,
+                        since=since if step.higher else None,
+                    )
                 committed.enter_context(guard)
                 after = {**state, "done": [*state["done"], step.key], "awarded": state["awarded"] + count}
                 save(session, after)
@@ -138,11 +156,11 @@ def _spread(pool: ThreadPoolExecutor, work: Callable[[Step], None], steps: Seque
         wait(running)
 
 
-def _bounds(session: Session) -> list[UUID]:
+def _bounds(session: Session, size: int) -> list[UUID]:
     """Where chunks of members end, but for the last one, which has no end."""
     number = func.row_number().over(order_by=Member.id)
     numbered = select(Member.id, number.label("number")).subquery()
-    query = select(numbered.c.id).where(numbered.c.number % CHUNK == 0).order_by(numbered.c.id)
+    query = select(numbered.c.id).where(numbered.c.number % size == 0).order_by(numbered.c.id)
     return list(session.scalars(query))
 
 

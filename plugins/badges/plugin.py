@@ -8,6 +8,7 @@ from plugins.contributions import BatchCorrected, BatchRecorded, ContributionCor
 from . import corrections, handlers, hooks, hookspecs, rest_catalogue, service
 from .admin import pages, rarity
 from .commands import badges
+from .describe import describe
 from .events import BadgeAwarded, BadgeRevoked, BatchAwarded
 from .jobs import recalculate_job
 from .models import Award, Badge
@@ -41,6 +42,8 @@ plugin = Plugin(
                 "active_from",
                 "active_until",
                 "supply_limit",
+                "reward_amount",
+                "reward_asset",
             ),
             search=("name", "slug"),
             filters=("category", "level", "visibility", "enabled"),
@@ -49,6 +52,8 @@ plugin = Plugin(
                 "active_from": _("Earned from"),
                 "active_until": _("Earned until"),
                 "supply_limit": _("Supply"),
+                "reward_amount": _("Reward"),
+                "reward_asset": _("Paid in"),
                 "version": _("Criteria version"),
                 "enabled": _("Can be earned"),
             },
@@ -64,10 +69,14 @@ plugin = Plugin(
                 "active_from": _("Members earn it from this moment (UTC); empty for always."),
                 "active_until": _("Members earn it until just before this moment (UTC)."),
                 "supply_limit": _("At most so many are ever awarded; empty for no limit."),
+                "reward_amount": _("Paid once to each member who is given the badge, in smallest units; 0 for none."),
+                "reward_asset": _("Code of the asset, such as POINTS."),
             },
             states={"visibility": {"public": "green", "hidden": "yellow", "secret": "purple"}},
             create=service.create_badge,
             update=service.update_badge,
+            form=lambda session: {"editing": describe(session)},
+            form_template="badges/form.html",
             rest=False,
             page="/admin/badges/gallery/{id}",
         ),
@@ -77,7 +86,7 @@ plugin = Plugin(
             actions=("list", "show"),
             columns=("awarded_at", "badge", "member", "source", "badge_version", "revoked_at"),
             filters=("badge_id", "member_id", "source", "awarded_at", "revoked_at"),
-            order="-awarded_at",
+            order="-id",
             labels={
                 "badge_id": _("Badge"),
                 "member_id": _("Member"),
@@ -113,6 +122,8 @@ plugin = Plugin(
         Subscriber(event=ContributionRecorded, handler=handlers.evaluate),
         Subscriber(event=BatchRecorded, handler=handlers.evaluate_batch),
         Subscriber(event="contributions.identity.claimed", handler=handlers.evaluate_claim),
+        Subscriber(event="core.member.email_verified", handler=handlers.evaluate_email),
+        Subscriber(event=BatchAwarded, handler=handlers.reward_batch),
         Subscriber(event=ContributionCorrected, handler=corrections.on_correction),
         Subscriber(event=BatchCorrected, handler=corrections.on_batch_correction),
     ],

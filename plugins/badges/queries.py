@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,9 +13,11 @@ from sqlalchemy.orm import Session
 
 from guildhall import Member, NotFound, now, read_settings
 
+from . import filters
 from .catalogue import Compiled, current, kinds, needed
 from .criteria import Explained, Node, parse
 from .errors import InvalidCriteria, PreviewTooSlow
+from .evaluator import taken
 from .frame import Frame
 from .leaf import Facts, Source
 from .models import Award, Badge, BadgeText, BadgeVersion
@@ -128,6 +130,24 @@ def texts(session: Session, locale: str) -> dict[UUID, tuple[str, str]]:
     return {row.badge_id: (row.name, row.description) for row in rows}
 
 
+@dataclass(frozen=True)
+class Names:
+    """What badges are called in a reader's language, their own words where they have no others."""
+
+    texts: Mapping[UUID, tuple[str, str]]
+
+    @classmethod
+    def of(cls, session: Session, locale: object) -> Names:
+        """In the language ``locale``, such as ``fr`` or ``pt_BR``."""
+        return cls(texts(session, str(locale or "en")))
+
+    def name(self, badge: Badge) -> str:
+        return self.texts[badge.id][0] if badge.id in self.texts else badge.name
+
+    def description(self, badge: Badge) -> str:
+        return (self.texts[badge.id][1] if badge.id in self.texts else "") or badge.description
+
+
 def veiled(session: Session, held: Collection[UUID]) -> frozenset[str]:
     """Slugs of the badges that nobody may hear of who does not hold them; ``held`` are the ids of those held."""
     query = select(Badge.slug).where(or_(Badge.visibility == "secret", ~Badge.enabled), Badge.id.not_in(held))
@@ -145,6 +165,8 @@ class Preview:
     already: int
     losing: int
     sample: list[Member]
+    cost: int = 0
+    asset: str = ""
 
 
 def texts_of(session: Session, badge: Badge) -> list[BadgeText]:
@@ -183,7 +205,8 @@ def preview(session: Session, definition: Any, *, slug: str = "") -> Preview:
     try:
         session.execute(text("SET LOCAL transaction_read_only = on"))
         session.execute(text(f"SET LOCAL statement_timeout = {seconds * 1000:d}"))
-        frame = Frame()
+        named = filters.named(definition)
+        frame = Frame(counted=filters.uncounted(session, named, seconds=seconds) if named else None)
         had = frame.rows("had", lambda keep: _ever_had(slug))
         met = (Member.status == "active") & node.sql(frame)
         counts = select(func.count(), func.count(had.c.member_id)).select_from(frame.joined()).where(met)
@@ -194,13 +217,22 @@ def preview(session: Session, definition: Any, *, slug: str = "") -> Preview:
         losing = session.scalar(select(func.count()).select_from(kept).where(*mine, fail)) or 0
         first = select(Member).select_from(frame.joined()).where(met).order_by(Member.id).limit(SAMPLES)
         sample = list(session.scalars(first))
+    except filters.OutOfTime:
+        raise PreviewTooSlow(seconds=seconds) from None
     except OperationalError as problem:
         if getattr(problem.orig, "sqlstate", None) != "57014":
             raise
         raise PreviewTooSlow(seconds=seconds) from None
     finally:
         savepoint.rollback()
-    return Preview(count=count, already=already, losing=losing, sample=sample)
+    gain = count - already
+    badge = session.scalar(select(Badge).where(Badge.slug == slug))
+    if badge is None or not badge.reward_amount:
+        return Preview(count=count, already=already, losing=losing, sample=sample)
+    if badge.supply_limit is not None:
+        gain = min(gain, max(0, badge.supply_limit - taken(session, badge.id)))
+    cost, asset = gain * badge.reward_amount, badge.reward_asset
+    return Preview(count=count, already=already, losing=losing, sample=sample, cost=cost, asset=asset)
 
 
 def _ever_had(slug: str) -> Select[Any]:

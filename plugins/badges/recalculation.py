@@ -7,7 +7,7 @@ new. What was had before is a bit string, so that nothing is worked out for it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -33,9 +33,11 @@ from sqlalchemy.orm import Session
 
 from guildhall import Actor, Member, locks, now, publish, read_settings
 
+from . import filters, rewards
 from .catalogue import Compiled, current
 from .evaluator import remaining
 from .events import BadgeAwarded, BatchAwarded
+from .filters import Filter
 from .frame import Frame
 from .models import Award
 from .settings import BadgeSettings
@@ -68,7 +70,7 @@ def recalculate(
     session.execute(text(f"SET LOCAL work_mem = '{MEMORY}'"))
     span = {"above": above, "upto": upto, "at": at}
     if since is not None:
-        query = select(Award.member_id).where(Award.awarded_at >= since, Award.source == SOURCE)
+        query = select(Award.member_id).where(Award.id >= _first_id(since), Award.source == SOURCE)
         query = query.where(Award.member_id > above, Award.member_id <= upto)
         locks.members(session, session.scalars(query.distinct()))
     count = _award(session, actor, awards_of(unlimited), span) if unlimited else 0
@@ -78,13 +80,32 @@ def recalculate(
     return count
 
 
+def _first_id(since: datetime) -> UUID:
+    """No award that was made from ``since`` on has a smaller id: ids are UUIDv7 (RFC 9562), which begin with the time.
+
+    Processes' clocks may differ by a minute.
+    """
+    return UUID(int=int((since - timedelta(minutes=1)).timestamp() * 1000) << 80)
+
+
+def count_anew(session: Session, *slugs: str, above: UUID = LOWEST, upto: UUID = HIGHEST) -> None:
+    """Count what these badges filter by from nothing, for members with ``above < id <= upto``; locks those members."""
+    catalogue = current(session)
+    some = frozenset[Filter]().union(*(one.filters for one in catalogue.badges if one.slug in slugs))
+    filters.recount(session, some, locks.members(session, filters.concerned(session, some, above, upto)))
+
+
 def _award(session: Session, actor: Actor, statement: Select[Any], span: dict[str, Any]) -> int:
     single = read_settings(session, BadgeSettings).single_events
     count, badge_ids, member_ids, made = session.execute(statement, {**span, "single": single}).one()
     if count > single:
-        publish(session, actor, BatchAwarded(badge_ids=badge_ids, member_ids=member_ids, awards=count))
+        batch = BatchAwarded(badge_ids=badge_ids, member_ids=member_ids, awards=count, awarded_at=span["at"])
+        publish(session, actor, batch)
     elif count:
         publish(session, actor, *(_event(*award) for award in made))
+        promised = {badge.id: badge.reward for badge in current(session).badges}
+        due = ((UUID(badge_id), UUID(member_id)) for _award_id, badge_id, member_id in made)
+        rewards.ask(session, actor, (rewards.Due(one, member, None, promised.get(one)) for one, member in due))
     return int(count)
 
 

@@ -37,6 +37,8 @@ class BadgeSchema(Schema):
     active_from = fields.Instant(allow_none=True)
     active_until = fields.Instant(allow_none=True)
     supply_limit = fields.Integer(allow_none=True)
+    reward_amount = fields.Units(metadata={"description": "In the asset's smallest unit; 0 for none."})
+    reward_asset = fields.String()
 
 
 class StandingSchema(BadgeSchema):
@@ -113,6 +115,8 @@ class BadgeChange(Schema):
     active_from = fields.Instant(allow_none=True)
     active_until = fields.Instant(allow_none=True)
     supply_limit = fields.Integer(strict=True, allow_none=True, validate=validate.Range(max=2**31 - 1))
+    reward_amount = fields.Units(metadata={"description": "In the asset's smallest unit; 0 for none."})
+    reward_asset = fields.String(validate=validate.Length(1, 12))
 
 
 class BadgeNew(BadgeChange):
@@ -133,6 +137,9 @@ class PreviewSchema(Schema):
         metadata={"description": "Holders by criteria who would not meet these; they keep the badge."}
     )
     sample = fields.List(fields.UUID(), metadata={"description": "The first few members' ids."})
+    reward = fields.Money(
+        allow_none=True, metadata={"description": "What those who would gain the badge would be paid together."}
+    )
 
 
 class RecalculateBody(Schema):
@@ -251,7 +258,9 @@ def preview_criteria(session: Session, actor: Actor, body: dict[str, Any]) -> di
     """Count who would earn criteria now, before they are saved."""
     found = queries.preview(session, body["criteria"], slug=body["badge"])
     sample = [member.id for member in found.sample]
-    return {"count": found.count, "already": found.already, "losing": found.losing, "sample": sample}
+    reward = {"amount": found.cost, "asset": found.asset} if found.asset else None
+    told = {"count": found.count, "already": found.already, "losing": found.losing}
+    return {**told, "sample": sample, "reward": reward}
 
 
 @rest.post("/badges/recalculate", permission="badges:badge:recalculate")

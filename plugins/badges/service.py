@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from guildhall import Actor, Invalid, Member, NotFound, _, audit, locks, new_id, now, publish
 
+from . import filters, rewards
 from .catalogue import kinds, needed
 from .criteria import Node, invalid, parse
 from .errors import BadgeAlreadyHeld, BadgeNotFound, BadgeNotHeld, NotEligible
@@ -20,6 +21,7 @@ from .events import BadgeAwarded, BadgeRevoked
 from .models import VISIBILITIES, Award, Badge, BadgeText, BadgeVersion
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+ASSET = re.compile(r"[A-Z][A-Z0-9]{0,11}")
 LOCALE = re.compile(r"[a-z]{2,3}(_[A-Za-z]{2,4})?")
 LONGEST_REASON = 500
 LONGEST_DESCRIPTION = 5_000
@@ -31,6 +33,7 @@ def create_badge(session: Session, actor: Actor, values: dict[str, Any]) -> Badg
     locks.advisory(session, "badges.edit")
     _check_fields(values)
     check_criteria(session, values.get("criteria"), slug=values.get("slug", ""))
+    _begin_filters(session, values["criteria"])
     badge = Badge(**values)
     session.add(badge)
     session.flush()
@@ -48,6 +51,7 @@ def update_badge(session: Session, actor: Actor, badge: Badge, values: dict[str,
     _check_fields({**current, **values})
     if "criteria" in values and values["criteria"] != badge.criteria:
         check_criteria(session, values["criteria"], slug=badge.slug)
+        _begin_filters(session, values["criteria"])
         badge.version += 1
     for key, value in values.items():
         setattr(badge, key, value)
@@ -55,6 +59,13 @@ def update_badge(session: Session, actor: Actor, badge: Badge, values: dict[str,
     session.flush()
     _keep_version(session, actor, badge)
     return badge
+
+
+def _begin_filters(session: Session, criteria: Any) -> None:
+    """Drop counts that a badge left behind long ago, before a filter of ``criteria`` is followed again."""
+    if begun := filters.named(criteria):
+        followed = map(filters.named, session.scalars(select(Badge.criteria)))
+        filters.forget(session, begun.difference(*followed))
 
 
 def _keep_version(session: Session, actor: Actor, badge: Badge) -> None:
@@ -152,6 +163,8 @@ def award(session: Session, actor: Actor, *, slug: str, member_id: UUID, reason:
         reason=reason,
     )
     publish(session, actor, BadgeAwarded(award_id=award_id, badge_id=badge.id, member_id=member_id))
+    promised = rewards.Reward(badge.reward_amount, badge.reward_asset) if badge.reward_amount else None
+    rewards.ask(session, actor, [rewards.Due(badge.id, member_id, None, promised)])
     cascade(session, actor, member_id=member_id, slug=slug)
     return session.get_one(Award, award_id, populate_existing=True)
 
@@ -226,6 +239,10 @@ def _check_fields(values: dict[str, Any]) -> None:
         problems["visibility"] = [_("Choose public, hidden or secret.")]
     if values.get("supply_limit") is not None and values["supply_limit"] < 1:
         problems["supply_limit"] = [_("A limit is at least 1; leave it empty for none.")]
+    if (values.get("reward_amount") or 0) < 0:
+        problems["reward_amount"] = [_("A reward is a whole number from 0.")]
+    if not ASSET.fullmatch(values.get("reward_asset", "POINTS") or ""):
+        problems["reward_asset"] = [_("Give an asset's code, such as POINTS.")]
     begin, end = values.get("active_from"), values.get("active_until")
     if begin is not None and end is not None and begin >= end:
         problems["active_until"] = [_("The end must come after the beginning.")]

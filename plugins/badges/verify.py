@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from guildhall import Member, now
 
+from . import filters
 from .catalogue import Catalogue, Compiled, current, kinds
 from .criteria import parse
 from .errors import InvalidCriteria
@@ -24,7 +25,7 @@ CHUNK = 1_000
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it must be. ``kind`` is missed, disagree, double, facts or broken."""
+    """Something that is not as it must be. ``kind`` is missed, disagree, double, facts, count or broken."""
 
     kind: str
     badge: str
@@ -36,7 +37,7 @@ def verify(session: Session, progress: Callable[[int, int], None] = lambda done,
 
     Checks that the evaluator's closure and SQL agree on every active member and enabled badge, that nobody meets a
     badge without having it, that no badge is held twice, and that the facts stored with an award meet the criteria
-    of its version. Deliveries still on their way show as missed.
+    of its version, and that filtered counts are what counting gives. Deliveries still on their way show as missed.
     """
     session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     catalogue = current(session)
@@ -73,7 +74,10 @@ def _members(session: Session, catalogue: Catalogue, members: list[UUID], gone: 
             facts[member_id][source] = fact
     had = set(session.execute(select(Award.member_id, Award.badge_id).where(Award.member_id.in_(members))).tuples())
     at = now()
-    frame = Frame(lambda member_id: member_id.between(members[0], members[-1]))
+    fresh = {one.id: dict(filters.count_of(one).load(session, members)) for one in catalogue.filters}
+    for one, member_id, detail in filters.wrong(session, catalogue.filters, members):
+        yield Finding("count", one.event, f"member {member_id}, where {one.where}: {detail}")
+    frame = Frame(lambda member_id: member_id.between(members[0], members[-1]), counted=fresh)
     truths = [func.coalesce(badge.node.sql(frame), false()) for badge in badges]
     query = select(Member.id, *truths).select_from(frame.joined()).where(Member.id.in_(members))
     for member_id, *by_sql in session.execute(query):

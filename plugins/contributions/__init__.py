@@ -1,6 +1,6 @@
 """Contributions: what members do for the community, what it is worth, and how far everybody got."""
 
-from . import queries, service
+from . import expressions, queries, service
 from .events import (
     BatchCorrected,
     BatchRecorded,
@@ -13,12 +13,15 @@ from .events import (
     SeasonClosed,
 )
 from .hookspecs import Stage, contribution_stages
+from .matching import ANY_TYPE, Condition, matches
 from .models import Contribution, ContributionType, Level, MemberProgress, TypeProgress
 from .queries import MemberFacts
 
 __all__ = [
+    "ANY_TYPE",
     "BatchCorrected",
     "BatchRecorded",
+    "Condition",
     "Contribution",
     "ContributionCorrected",
     "ContributionRecorded",
@@ -34,6 +37,8 @@ __all__ = [
     "Stage",
     "TypeProgress",
     "contribution_stages",
+    "expressions",
+    "matches",
     "queries",
     "service",
 ]

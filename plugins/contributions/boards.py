@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import TextClause, delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, NotFound, audit, locks, now
+from guildhall import Actor, Member, NotFound, audit, locks, now
 
 from . import ranks
+from .heirs import heirs
 from .models import Freeze, HiddenMember, MemberProgress, Season, Standing
 from .rules import window_start
 from .seasons import STAND, board_of
@@ -122,7 +124,10 @@ def leaderboard(
     ``live`` looks behind the freeze. Raises NotFound for a season that is not there.
     """
     board = find(session, period=period, at=at, type=type, challenge_id=challenge_id, season_id=season_id)
-    frozen_at = None if live else _frozen_at(session, board, season_id)
+    frozen_at = None if live or season_id is None else _closed_at(session, season_id)
+    ranks: list[Rank] = []
+    if frozen_at is None:
+        ranks, frozen_at = _top(session, board, top, live=live)
     if frozen_at is not None:
         board = Board(
             key=board.key,
@@ -132,11 +137,15 @@ def leaderboard(
             start=board.start,
             end=board.end,
         )
-    ranks = _top(session, board, top)
+        ranks, _ = _top(session, board, top, live=True)
+    if frozen_at is not None:
+        ranks = _present(session, ranks)
     mine = next((one for one in ranks if one.member_id == me), None)
     neighbours: list[Rank] = []
     if mine is None and me is not None and (mine := rank_of(session, board, me)):
         neighbours = _around(session, board, mine)
+        if frozen_at is not None:
+            neighbours = _present(session, neighbours)
     return Leaderboard(
         board=board.key,
         period=period,
@@ -152,22 +161,43 @@ def leaderboard(
 _SEEN = "NOT EXISTS (SELECT 1 FROM contributions_hidden h WHERE h.member_id = p.member_id)"
 
 
-def _top(session: Session, board: Board, top: int) -> list[Rank]:
-    found = session.execute(
-        text(f"""
-            SELECT p.member_id, m.display_name, p.points, p.count FROM {board.table} p
-            JOIN core_member m ON m.id = p.member_id
-            WHERE {board.where} AND p.points > 0 AND {_SEEN}
+@cache
+def _best(table: str, where: str) -> TextClause:
+    """The best of a board and since when it is frozen: the names are read of those who are shown alone."""
+    return text(f"""
+        SELECT p.member_id, m.display_name, p.points, p.count,
+            (SELECT frozen_at FROM contributions_freeze WHERE board = :key) AS frozen_at
+        FROM (
+            SELECT member_id, points, count FROM {table} p WHERE {where} AND p.points > 0 AND {_SEEN}
             ORDER BY p.points DESC, p.member_id DESC LIMIT :top
-        """),
-        {**board.params, "top": top},
-    )
+        ) p JOIN core_member m ON m.id = p.member_id ORDER BY p.points DESC, p.member_id DESC
+    """)
+
+
+def _top(session: Session, board: Board, top: int, *, live: bool) -> tuple[list[Rank], datetime | None]:
+    """The best of a board; where it is frozen and not asked ``live``, since when instead."""
+    asked = {**board.params, "top": top, "key": board.key}
+    found = session.execute(_best(board.table, board.where), asked).tuples().all()
+    if not live:
+        frozen_at = found[0][4] if found else _frozen_at(session, board)
+        if frozen_at is not None:
+            return [], frozen_at
     ranks: list[Rank] = []
-    for position, (member_id, name, points, count) in enumerate(found, start=1):
+    for position, (member_id, name, points, count, _frozen) in enumerate(found, start=1):
         tied = bool(ranks) and ranks[-1].points == points
         rank = ranks[-1].rank if tied else position
         ranks.append(Rank(rank=rank, member_id=member_id, name=name, points=int(points), count=int(count)))
-    return ranks
+    return ranks, None
+
+
+def _present(session: Session, ranks: list[Rank]) -> list[Rank]:
+    """Places that were kept, under the present names of those whose history another one was given since."""
+    given = heirs(session, [one.member_id for one in ranks])
+    if not given:
+        return ranks
+    query = select(Member.id, Member.display_name).where(Member.id.in_(given.values()))
+    names: dict[UUID, str] = dict(session.execute(query).tuples().all())
+    return [replace(one, name=names[given[one.member_id]]) if one.member_id in given else one for one in ranks]
 
 
 def rank_of(session: Session, board: Board, member_id: UUID) -> Rank | None:
@@ -225,12 +255,12 @@ def _around(session: Session, board: Board, mine: Rank, each: int = 2) -> list[R
     return [*(place(one) for one in reversed(above)), mine, *(place(one) for one in below)]
 
 
-def _frozen_at(session: Session, board: Board, season_id: UUID | None) -> datetime | None:
-    if season_id is not None:
-        season = session.get_one(Season, season_id)
-        if season.state == "closed":
-            closed: datetime | None = season.closed_at
-            return closed
+def _closed_at(session: Session, season_id: UUID) -> datetime | None:
+    season = session.get_one(Season, season_id)
+    return season.closed_at if season.state == "closed" else None
+
+
+def _frozen_at(session: Session, board: Board) -> datetime | None:
     frozen: datetime | None = session.scalar(select(Freeze.frozen_at).where(Freeze.board == board.key))
     return frozen
 

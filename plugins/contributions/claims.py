@@ -28,6 +28,7 @@ from . import milestones, progress
 from .corrections import checked_reason
 from .errors import AlreadyDecided, ClaimPending, IdentityTaken, MemberUnknown
 from .events import IdentityClaimed
+from .heirs import heirs
 from .history import Masked
 from .models import Claim, Contribution
 
@@ -41,6 +42,11 @@ _REWARDED_TWICE = text("""
         JOIN contributions_milestone_reached theirs USING (milestone_id)
         WHERE mine.member_id = :new AND theirs.member_id = :old
             AND r.reference = 'milestone:' || milestone_id || ':' || CAST(:old AS text)
+    )
+    UNION ALL
+    SELECT r.id FROM contributions_reward r WHERE r.member_id = :old AND r.reason = 'badge' AND EXISTS (
+        SELECT 1 FROM contributions_reward mine WHERE mine.member_id = :new AND mine.reason = 'badge'
+            AND split_part(mine.reference, ':', 2) = split_part(r.reference, ':', 2)
     )
 """)
 _MOVE = (
@@ -206,8 +212,7 @@ def _decided(session: Session, actor: Actor, row: Claim, state: str, reason: str
 
 def successor(session: Session, member_id: UUID) -> UUID | None:
     """Who was given a former member's history, None when nobody was."""
-    query = select(Claim.member_id).where(Claim.from_member_id == member_id, Claim.state == "approved")
-    return session.scalar(query.order_by(Claim.decided_at.desc()).limit(1))
+    return heirs(session, [member_id]).get(member_id)
 
 
 def _decide_case(session: Session, actor: Actor, case: Case, approved: bool) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from guildhall import Actor, DomainError, members
 
-from . import service
+from . import releases, service
 from .history import BadLine, Line, fixed_zone
 
 UnitOfWork = Callable[[], AbstractContextManager[Session]]
@@ -95,7 +95,7 @@ def _import(session: Session, actor: Actor, lines: list[Line], kind: str) -> lis
         )
         for line in lines
     ]
-    return service.record_many(session, actor, rows, source="import")
+    return service.record_many(session, actor, releases.known(session, rows, "import"), source="import")
 
 
 def _chunks(lines: Iterable[Line | BadLine], size: int) -> Iterator[list[Line | BadLine]]:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from guildhall import Actor, DomainError, locks, new_id, now
 
-from . import limits, milestones, progress, reviews, risk, schemas, scoring
+from . import limits, milestones, progress, reviews, risk, schemas, scoring, storing
 from .errors import (
     FrequencyLimit,
     InvalidContributionType,
@@ -29,13 +29,14 @@ from .errors import (
     OccurredInFuture,
     OccurredTooLongAgo,
 )
-from .models import Contribution, ContributionType
-from .people import Person, people
-from .rules import EVER, Rules, rules_of
+from .models import Contribution
+from .people import KNOWN, Known, know
+from .rules import EVER, Rules, Window, window_start
 from .settings import ContributionSettings
 
 DETAILS_LIMIT = 16_000
 KEY_LENGTH = 200
+Taken = tuple[set[UUID], dict[UUID, FrequencyLimit], set[UUID]]  # what is stored, refused of it, held back of it
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # PostgreSQL's text holds no such character
 
 
@@ -75,15 +76,35 @@ class Outcome:
         return self.error.code if self.error else None
 
 
-_INSERT = text("""
-    INSERT INTO contributions_contribution
-    SELECT * FROM jsonb_populate_recordset(NULL::contributions_contribution, CAST(:rows AS jsonb))
-    ON CONFLICT (type, event_key) DO NOTHING RETURNING id
-""")
 _REFUSE = text("""
     UPDATE contributions_contribution c SET state = 'rejected', reason = r.reason, points = 0, breakdown = '[]'
     FROM unnest(CAST(:ids AS uuid[]), CAST(:reasons AS text[])) AS r (id, reason) WHERE c.id = r.id
 """)
+
+
+# Asked of one contribution before it is scored: the used places of its windows, a neighbour, and how many just before.
+_KNOWN_OF_ONE = text(f"""
+    {KNOWN}
+    UNION ALL SELECT 'used', NULL, NULL, NULL, NULL, NULL, json_build_array(window_kind, used)::text
+    FROM contributions_limit_slot
+    WHERE member_id = ANY(:ids) AND type = ANY(:codes) AND (window_kind, window_start) IN (
+        ('hour', :hour), ('day', :day), ('week', :week), ('month', :month), ('ever', :ever))
+    UNION ALL SELECT 'near', NULL, NULL, NULL, NULL, NULL, to_json(near.occurred_at)::text
+    FROM contributions_type t CROSS JOIN LATERAL (
+        SELECT occurred_at FROM contributions_contribution
+        WHERE member_id = ANY(:ids) AND type = t.code AND state IN ('counted', 'pending')
+            AND occurred_at > :first - cooldown_seconds * interval '1 second'
+            AND occurred_at < :first + cooldown_seconds * interval '1 second' LIMIT 1
+    ) near WHERE t.code = ANY(:codes) AND cooldown_seconds > 0
+    UNION ALL SELECT 'rapid', NULL, NULL, NULL, NULL, NULL, (
+        SELECT count(*) FROM (
+            SELECT FROM contributions_contribution
+            WHERE member_id = ANY(:ids) AND occurred_at > :first - interval '1 minute' AND occurred_at <= :first
+                AND source <> ALL(:trusted) LIMIT :rapid
+        ) before
+    )::text
+""")
+_WINDOWS: tuple[Window, ...] = ("hour", "day", "week", "month", "ever")
 
 
 class Intake:
@@ -98,47 +119,92 @@ class Intake:
         self.bulk = bulk
         self.settings = settings
         self.at = now()
-        self._rules: dict[str, Rules | None] = {}
-        self._people: dict[UUID, Person] = {}
+        self._latest = self.at + timedelta(minutes=settings.future_skew_minutes)
+        self._oldest = self.at - timedelta(days=settings.oldest_days)
+        self._known = Known()
+        self._alone: datetime | None = None  # when the only contribution of the call happened
+        self.taken: dict[int, dict[str, Any]] = {}
 
     def lock(self, member_ids: set[UUID]) -> None:
-        """Lock the members and learn their zones and tiers."""
-        self._people = people(self.session, sorted(locks.members(self.session, member_ids)))
-
-    def meet(self, member_ids: set[UUID]) -> None:
-        """Learn the members' zones and tiers without a lock, for a score that has no effect."""
-        self._people = people(self.session, sorted(member_ids))
+        """Lock the members."""
+        locks.members(self.session, member_ids)
 
     def take(self, rows: Sequence[NewContribution]) -> list[Outcome]:
         """Record ``rows`` (of locked members); one outcome for each, in their order."""
         outcomes: list[Outcome | None] = [None] * len(rows)
         prepared = self.prepare(rows, outcomes)
         self.score(list(prepared.values()))
-        stored = self._insert(list(prepared.values()))
-        new = [values for values in prepared.values() if values["id"] in stored]
-        refused = self._limit(new)
-        counted = [values for values in new if values["id"] not in refused]
-        flagged = self._hold(counted)
-        self._add_up([values for values in counted if values["id"] not in flagged])
+        unique: dict[tuple[str, str], dict[str, Any]] = {}  # of two with the same key in one call, the first
+        for values in prepared.values():
+            unique.setdefault((values["type"], values["event_key"]), values)
+        arriving = list(unique.values())
+        at_once = self._is_plain(arriving)
+        stored, refused, flagged = self._at_once(arriving) if at_once else self._in_steps(arriving)
         firsts = self._firsts([values for values in prepared.values() if values["id"] not in stored])
         for position, values in prepared.items():
             line, key = rows[position].line, values["id"]
-            if key in refused:
-                outcome = Outcome(line=line, outcome="rejected", contribution_id=key, error=refused[key])
-            elif key in flagged:
-                outcome = Outcome(line=line, outcome="pending", contribution_id=key, points=values["points"])
-            elif key in stored:
-                outcome = Outcome(line=line, outcome="recorded", contribution_id=key, points=values["points"])
-            else:
+            if key not in stored:
                 first = firsts[values["type"], values["event_key"]]
                 outcome = Outcome(line=line, outcome="duplicate", contribution_id=first)
+            elif key in refused:
+                outcome = Outcome(line=line, outcome="rejected", contribution_id=key, error=refused[key])
+            else:
+                what = "pending" if key in flagged else "recorded"
+                outcome = Outcome(line=line, outcome=what, contribution_id=key, points=values["points"])
             outcomes[position] = outcome
+        self.taken = prepared
         return [outcome for outcome in outcomes if outcome is not None]
+
+    def _is_plain(self, rows: Sequence[dict[str, Any]]) -> bool:
+        """Whether nothing needs to be asked of the rows once they are stored."""
+        if not rows:
+            return False
+        if self._alone is None and any(self._known.rules[code].limited for code in {row["type"] for row in rows}):
+            return False
+        if self.source in risk.TRUSTED:
+            return True
+        rapid = int(self._known.more.get("rapid", [0])[0])
+        if self._alone is not None and self.settings.rapid_per_minute and rapid >= self.settings.rapid_per_minute:
+            return False
+        compared = self.settings.near_duplicates and any(row["fingerprint"] is not None for row in rows)
+        joining = self.settings.idle_participations and any(row["type"] == risk.PARTICIPATION for row in rows)
+        return not (compared or joining)
+
+    def _at_once(self, rows: list[dict[str, Any]]) -> Taken:
+        """Store, limit, add up and reach milestones in one statement."""
+        refused: dict[UUID, FrequencyLimit] = {}
+        places: dict[limits.Slot, int] = {}
+        if self._alone is not None and self._known.rules[rows[0]["type"]].limited:
+            refused, places = self._weigh(rows[0])
+        stored = storing.record(self.session, rows, places)
+        self._reach([row for row in rows if row["id"] in stored.ids and row["id"] not in refused], stored)
+        return stored.ids, refused, set()
+
+    def _weigh(self, row: dict[str, Any]) -> tuple[dict[UUID, FrequencyLimit], dict[limits.Slot, int]]:
+        """What becomes of a lone row of a limited type; a refused one is written down as rejected."""
+        of = (row["member_id"], row["type"])
+        starts = {per: window_start(per, row["occurred_at"]) for per in _WINDOWS}
+        used = {(*of, per, starts[per]): number for per, number in self._known.more.get("used", ())}
+        near = [datetime.fromisoformat(at) for at in self._known.more.get("near", ())]
+        refused, places = limits.weigh([row], self._known.rules, used, {of: near})
+        for error in refused.values():
+            row.update(state="rejected", reason=_reason(error), points=0, breakdown=[])
+        return refused, places
+
+    def _in_steps(self, rows: list[dict[str, Any]]) -> Taken:
+        """Store first, then ask the limits and what looks like abuse, then add up what is left."""
+        stored = storing.insert(self.session, rows) if rows else set()
+        new = [row for row in rows if row["id"] in stored]
+        refused = self._limit(new)
+        counted = [row for row in new if row["id"] not in refused]
+        flagged = self._hold(counted)
+        self._add_up([row for row in counted if row["id"] not in flagged])
+        return stored, refused, flagged
 
     def prepare(self, rows: Sequence[NewContribution], outcomes: list[Outcome | None]) -> dict[int, dict[str, Any]]:
         """The valid rows by position, not scored yet; the others' outcomes are written down."""
         prepared: dict[int, dict[str, Any]] = {}
-        self._learn({row.type for row in rows})
+        self._learn(rows)
         for position, row in enumerate(rows):
             try:
                 prepared[position] = self._prepare(row)
@@ -148,12 +214,13 @@ class Intake:
 
     def score(self, rows: Sequence[dict[str, Any]]) -> None:
         """Give rows their points and breakdowns; plugins and overrides have their say. Raises ScoringError."""
-        scoring.score_rows(self.session, rows, self._rules, self._people)
+        known = self._known
+        scoring.score_rows(self.session, rows, known.rules, known.people, known.overrides)
 
     def _prepare(self, row: NewContribution) -> dict[str, Any]:
         """The row to insert, but for its score. Raises the error that makes it invalid."""
         rules = self.rules_of(row.type)
-        person = self._people.get(row.member_id)
+        person = self._known.people.get(row.member_id)
         if person is None:
             raise MemberUnknown()
         contribution_id = new_id()
@@ -173,6 +240,7 @@ class Intake:
             "points": 0,
             "correction": 0,
             "state": "counted",
+            "reason": None,
             "breakdown": [],
             "type_version": rules.version,
             "details": details,
@@ -181,30 +249,34 @@ class Intake:
             "challenge_id": row.challenge_id,
             "submission_id": row.submission_id,
             "occurred_at": at,
-            "local_day": at.astimezone(person.zone).date(),
+            "local_day": at.date() if person.zone.key == "UTC" else at.astimezone(person.zone).date(),
             "counts_for_streak": rules.counts_for_streak,
             "created_at": self.at,
             "correlation_id": self.actor.correlation_id,
             "fingerprint": risk.fingerprint(details) if self.source not in risk.TRUSTED else None,
         }
 
-    def _learn(self, codes: set[str]) -> None:
-        """Read the rules of types that were not met before."""
-        unmet = [code for code in codes if code not in self._rules and code.isprintable()]
-        if not unmet:
+    def _learn(self, rows: Sequence[NewContribution]) -> None:
+        """Read what scoring and limits need to know, in one statement."""
+        ids = sorted({row.member_id for row in rows})
+        codes = sorted({row.type for row in rows if row.type.isprintable()})
+        times = [row.occurred_at for row in rows if row.occurred_at and row.occurred_at.tzinfo] or [self.at]
+        first, last = min(*times, self.at), max(*times, self.at)
+        self._alone = times[0] if len(rows) == 1 and not self.bulk and _can_be(times[0]) else None
+        if self._alone is None:
+            self._known = know(self.session, ids, codes, first, last)
             return
-        self._rules.update(dict.fromkeys(unmet))
-        query = select(ContributionType).where(ContributionType.code.in_(unmet), ContributionType.enabled)
-        for row in self.session.scalars(query.execution_options(populate_existing=True)):
-            self._rules[row.code] = rules_of(row)
+        asked: dict[str, Any] = {per: window_start(per, self._alone) for per in _WINDOWS}
+        asked |= {"trusted": list(risk.TRUSTED), "rapid": self.settings.rapid_per_minute + 1}
+        self._known = know(self.session, ids, codes, times[0], times[0], statement=_KNOWN_OF_ONE, **asked)
 
     def tier_of(self, member_id: UUID, at: datetime) -> str:
         """The tier that a member held at a time."""
-        return self._people[member_id].tier_at(at)
+        return self._known.people[member_id].tier_at(at)
 
     def rules_of(self, code: str) -> Rules:
         """The rules of a type. Raises InvalidContributionType, ScoringError."""
-        rules = self._rules.get(code)
+        rules = self._known.rules.get(code)
         if rules is None:
             raise InvalidContributionType(type=code)
         return rules
@@ -214,30 +286,20 @@ class Intake:
             return self.at
         if occurred_at.tzinfo is None:
             raise InvalidEvent(problem="the time has no offset from UTC")
-        if not EVER.year < occurred_at.year < 9999:
+        if not _can_be(occurred_at):
             raise InvalidEvent(problem="the year is out of range")
         at = occurred_at.astimezone(UTC)
-        if at > self.at + timedelta(minutes=self.settings.future_skew_minutes):
+        if at > self._latest:
             raise OccurredInFuture(occurred_at=at.isoformat())
-        if self.source != "import" and at < self.at - timedelta(days=self.settings.oldest_days):
+        if self.source != "import" and at < self._oldest:
             raise OccurredTooLongAgo(days=self.settings.oldest_days)
         return at
-
-    def _insert(self, rows: list[dict[str, Any]]) -> set[UUID]:
-        """Insert what is new; of two with the same key in one call, the first."""
-        if not rows:
-            return set()
-        unique: dict[tuple[str, str], dict[str, Any]] = {}
-        for row in rows:
-            unique.setdefault((row["type"], row["event_key"]), row)
-        written = json.dumps(list(unique.values()), default=str)
-        return set(self.session.scalars(_INSERT, {"rows": written}))
 
     def _limit(self, rows: list[dict[str, Any]]) -> dict[UUID, FrequencyLimit]:
         """Claim the places of types with limits; what finds none is kept as rejected."""
         refused = limits.claim(self.session, rows, {row["type"]: self.rules_of(row["type"]) for row in rows})
         if refused:
-            reasons = [f"limit:{error.params['per']}" for error in refused.values()]
+            reasons = [_reason(error) for error in refused.values()]
             self.session.execute(_REFUSE, {"ids": list(refused), "reasons": reasons})
         return refused
 
@@ -251,11 +313,13 @@ class Intake:
 
     def _add_up(self, rows: list[dict[str, Any]]) -> None:
         points = progress.add(self.session, [progress.Change(row["id"], row["points"]) for row in rows])
-        gains: dict[UUID, list[tuple[UUID, int]]] = {}
-        for row in rows:
-            gains.setdefault(row["member_id"], []).append((row["id"], row["points"]))
-        if gains:
-            milestones.reach(self.session, self.actor, gains, points, quiet=self.source == "import")
+        if rows:
+            milestones.reach(self.session, self.actor, _gains(rows), points, quiet=self.source == "import")
+
+    def _reach(self, rows: list[dict[str, Any]], stored: storing.Stored) -> None:
+        if stored.due:
+            quiet = self.source == "import"
+            milestones.note(self.session, self.actor, stored.due, _gains(rows), stored.points, quiet=quiet)
 
     def _firsts(self, rows: list[dict[str, Any]]) -> dict[tuple[str, str], UUID]:
         """Which contribution came first under each key."""
@@ -265,6 +329,22 @@ class Intake:
         query = select(Contribution.type, Contribution.event_key, Contribution.id)
         found = self.session.execute(query.where(tuple_(Contribution.type, Contribution.event_key).in_(keys)))
         return {(code, key): contribution_id for code, key, contribution_id in found}
+
+
+def _gains(rows: Sequence[Mapping[str, Any]]) -> dict[UUID, list[tuple[UUID, int]]]:
+    gains: dict[UUID, list[tuple[UUID, int]]] = {}
+    for row in rows:
+        gains.setdefault(row["member_id"], []).append((row["id"], row["points"]))
+    return gains
+
+
+def _reason(error: FrequencyLimit) -> str:
+    return f"limit:{error.params['per']}"
+
+
+def _can_be(at: datetime) -> bool:
+    """Whether a time is one that a contribution can have, so that its windows can be told."""
+    return EVER.year < at.year < 9999
 
 
 def _checked(details: Any) -> dict[str, Any]:

@@ -26,12 +26,14 @@ _USED = text("""
         AS w (member_id, type, kind, starts)
     ON slot.member_id = w.member_id AND slot.type = w.type AND window_kind = kind AND window_start = starts
 """)
-_USE = text("""
+# Takes places: the parameters are those of ``columns``; ``where`` may say when not.
+USE = """
     INSERT INTO contributions_limit_slot AS slot (member_id, type, window_kind, window_start, used)
     SELECT * FROM unnest(CAST(:members AS uuid[]), CAST(:types AS text[]), CAST(:kinds AS text[]),
-        CAST(:starts AS timestamptz[]), CAST(:used AS int[]))
+        CAST(:starts AS timestamptz[]), CAST(:used AS int[])) AS places {where}
     ON CONFLICT (member_id, type, window_kind, window_start) DO UPDATE SET used = slot.used + excluded.used
-""")
+"""
+_USE = text(USE.format(where=""))
 _NEIGHBOURS = text("""
     SELECT near.member_id, near.type, near.occurred_at
     FROM unnest(CAST(:members AS uuid[]), CAST(:types AS text[]), CAST(:at AS timestamptz[]), CAST(:seconds AS int[]))
@@ -51,7 +53,7 @@ def claim(session: Session, rows: Sequence[Row], rules: Mapping[str, Rules]) -> 
     """
     refused, taken = decide(session, rows, rules)
     if taken:
-        session.execute(_USE, {**_columns(taken), "used": list(taken.values())})
+        session.execute(_USE, columns(taken))
     return refused
 
 
@@ -62,13 +64,21 @@ def decide(
     limited = [row for row in rows if rules[row["type"]].limited]
     if not limited:
         return {}, {}
-    wanted = {row["id"]: _slots(row, rules[row["type"]]) for row in limited}
-    used = _used(session, {slot for slots in wanted.values() for slot in slots})
-    near = _neighbours(session, limited, rules)
+    used = _used(session, {slot for row in limited for slot in _slots(row, rules[row["type"]])})
+    return weigh(limited, rules, used, _neighbours(session, limited, rules))
+
+
+def weigh(
+    rows: Sequence[Row],
+    rules: Mapping[str, Rules],
+    used: Mapping[Slot, int],
+    near: dict[tuple[UUID, str], list[datetime]],
+) -> tuple[dict[UUID, FrequencyLimit], dict[Slot, int]]:
+    """What is refused of ``rows`` when so many places are ``used`` and these contributions are ``near`` in time."""
     taken: dict[Slot, int] = {}
     refused: dict[UUID, FrequencyLimit] = {}
-    for row in limited:
-        rule, slots = rules[row["type"]], wanted[row["id"]]
+    for row in rows:
+        rule, slots = rules[row["type"]], _slots(row, rules[row["type"]])
         full = (slot for slot, most in slots.items() if used.get(slot, 0) + taken.get(slot, 0) >= most)
         if slot := next(full, None):
             refused[row["id"]] = FrequencyLimit(count=slots[slot], per=slot[2])
@@ -95,6 +105,11 @@ def _used(session: Session, slots: set[Slot]) -> dict[Slot, int]:
         return {}
     found = session.execute(_USED, _columns(slots))
     return {(member_id, code, kind, start): used for member_id, code, kind, start, used in found}
+
+
+def columns(taken: Mapping[Slot, int]) -> dict[str, list[Any]]:
+    """The parameters of ``USE`` for places that are taken."""
+    return {**_columns(taken), "used": list(taken.values())}
 
 
 def _columns(slots: Any) -> dict[str, list[Any]]:

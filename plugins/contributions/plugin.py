@@ -139,6 +139,7 @@ plugin = Plugin(
             filters=("state",),
             order="-starts_at",
             states={"state": {"open": "green", "closed": "gray"}},
+            labels={"awards": _("Prizes")},
             help={
                 "awards": _('Prizes by place, in smallest units: [{"first": 1, "last": 3, "amount": 500}].'),
                 "ends_at": _("The first moment that is no part of it any more."),
@@ -173,6 +174,7 @@ plugin = Plugin(
             columns=("label", "kind", "pool", "asset", "first_month", "enabled"),
             fields=("label", "kind", "awards", "pool", "asset", "first_month", "enabled"),
             order="label",
+            labels={"awards": _("Prizes")},
             help={
                 "kind": _("places: prizes by rank. share: the pool is shared by points, to the last unit."),
                 "awards": _('Prizes by place, in smallest units: [{"first": 1, "last": 3, "amount": 500}].'),

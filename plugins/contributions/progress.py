@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from . import ranks
@@ -56,12 +57,9 @@ def _into(name: str) -> str:
     return f"INSERT INTO {TABLES[name].replace(' (', ' AS kept (', 1)} {SUMS[name]}"
 
 
-_ADD = text(f"""
-    WITH added AS MATERIALIZED (
-        SELECT c.member_id, c.type, c.occurred_at, c.local_day, c.counts_for_streak, c.challenge_id, d.points, d.n
-        FROM unnest(CAST(:ids AS uuid[]), CAST(:points AS numeric[]), CAST(:counts AS int[])) AS d (id, points, n)
-        JOIN contributions_contribution c ON c.id = d.id
-    ), by_type AS ({_into("type")} ON CONFLICT (member_id, type) DO UPDATE SET {_MORE}
+# For a statement that has ``added``; TOLD is what ``finish`` wants to know of it, three arrays.
+AGGREGATES = f"""
+    by_type AS ({_into("type")} ON CONFLICT (member_id, type) DO UPDATE SET {_MORE}
     ), by_month AS ({_into("month")} ON CONFLICT (member_id, month) DO UPDATE SET {_MORE}
     ), by_board AS ({_into("board")} ON CONFLICT (board, member_id) DO UPDATE SET {_MORE}
     ), by_day AS (
@@ -72,8 +70,17 @@ _ADD = text(f"""
         {_into("all")} ON CONFLICT (member_id) DO UPDATE SET {_MORE},
             first_at = least(kept.first_at, excluded.first_at), last_at = greatest(kept.last_at, excluded.last_at)
         RETURNING member_id, points, coalesce(old.points, 0) AS before
-    ), moved AS (SELECT member_id, before, points AS after FROM total), ranked AS ({ranks.CHANGES})
-    SELECT member_id, points, bool_or(another) FROM total JOIN by_day USING (member_id) GROUP BY 1, 2
+    ), moved AS (SELECT member_id, before, points AS after FROM total), ranked AS ({ranks.CHANGES}
+    ), told AS (SELECT member_id, points, bool_or(another) AS another FROM total JOIN by_day USING (member_id)
+        GROUP BY 1, 2)
+"""
+TOLD = "array_agg(member_id) AS members, array_agg(points) AS points, array_agg(another) AS another"
+_ADD = text(f"""
+    WITH added AS MATERIALIZED (
+        SELECT c.member_id, c.type, c.occurred_at, c.local_day, c.counts_for_streak, c.challenge_id, d.points, d.n
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:points AS numeric[]), CAST(:counts AS int[])) AS d (id, points, n)
+        JOIN contributions_contribution c ON c.id = d.id
+    ), {AGGREGATES} SELECT {TOLD} FROM told
 """)
 
 # Gaps and islands: days of one run have the same difference to their rank.
@@ -108,10 +115,18 @@ def add(session: Session, changes: Sequence[Change]) -> dict[UUID, int]:
         "points": [one.points for one in changes],
         "counts": [one.count for one in changes],
     }
-    rows = session.execute(_ADD, columns).all()
-    if another := [member_id for member_id, _, new_day in rows if new_day]:
+    return finish(session, session.execute(_ADD, columns).one())
+
+
+def finish(session: Session, told: Row[Any]) -> dict[UUID, int]:
+    """After a statement with AGGREGATES: work out the streaks of who got or lost a day; returns the new points.
+
+    ``told`` has the columns of TOLD.
+    """
+    members = told.members or []
+    if another := [member_id for member_id, new_day in zip(members, told.another or (), strict=True) if new_day]:
         session.execute(_STREAKS, {"ids": another})
-    return {member_id: int(points) for member_id, points, _ in rows}
+    return dict(zip(members, map(int, told.points or ()), strict=True))
 
 
 _NAMES = [table.split(" ")[0] for table in TABLES.values()]

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, joinedload
 from guildhall import Member, now
 
 from .boards import Leaderboard, Period, Rank, leaderboard
+from .heirs import heirs, reward_owners
 from .models import (
     Contribution,
     ContributionType,
@@ -200,11 +201,13 @@ __all__ = [
     "by_day",
     "contributions",
     "facts",
+    "heirs",
     "last_days",
     "latest",
     "leaderboard",
     "newest_at",
     "progress_of",
+    "reward_owners",
     "streak_now",
     "under_review",
 ]

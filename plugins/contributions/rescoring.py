@@ -21,8 +21,7 @@ from .corrections import checked_reason
 from .errors import RescoreNotReady
 from .events import BatchCorrected
 from .models import Contribution, ContributionType, Correction, Rescore
-from .people import people
-from .rules import rules_of
+from .people import know
 
 PAGE = 1000
 SHOWN = 20
@@ -163,8 +162,10 @@ def _changes(session: Session, ids: Sequence[UUID]) -> list[tuple[dict[str, Any]
     query = select(Contribution).where(Contribution.id.in_(ids), Contribution.state == "counted", ~by_hand)
     query = query.order_by(Contribution.occurred_at, Contribution.id).execution_options(populate_existing=True)
     found = session.scalars(query).all()
-    types = select(ContributionType).where(ContributionType.code.in_({one.type for one in found}))
-    rules = {row.code: rules_of(row) for row in session.scalars(types)}
+    if not found:
+        return []
+    members, codes = {one.member_id for one in found}, {one.type for one in found}
+    known = know(session, list(members), list(codes), found[0].occurred_at, found[-1].occurred_at, disabled=True)
     rows: list[dict[str, Any]] = [
         {
             "id": one.id,
@@ -179,7 +180,7 @@ def _changes(session: Session, ids: Sequence[UUID]) -> list[tuple[dict[str, Any]
         }
         for one in found
     ]
-    scoring.score_rows(session, rows, rules, people(session, list({one.member_id for one in found})))
+    scoring.score_rows(session, rows, known.rules, known.people, known.overrides)
     return [(row, row["points"] - row["total"]) for row in rows if row["points"] != row["total"]]
 
 

@@ -194,9 +194,10 @@ def check(values: Mapping[str, Any]) -> None:
             adapter.validate_python(values[name])
         except ValidationError as problem:
             problems[name] = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}".lstrip(": ") for e in problem.errors()]
-    windows = [one.get("per") for one in values.get("limits") or [] if isinstance(one, dict)]
-    if "limits" not in problems and len(windows) != len(set(windows)):
-        problems["limits"] = [_("Give each window once.")]
+    if "limits" not in problems:
+        windows = [one["per"] for one in values.get("limits") or []]
+        if len(windows) != len(set(windows)):
+            problems["limits"] = [_("Give each window once.")]
     for name in ("base_points", "cap", "adjustment_cap"):
         if (values.get(name) or 0) < 0:
             problems[name] = [_("Points cannot be negative.")]

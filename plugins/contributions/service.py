@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, make_transient_to_detached
 
 from guildhall import Actor, publish, read_settings
 
@@ -15,7 +15,7 @@ from . import progress
 from .errors import DuplicateEvent
 from .events import BatchRecorded, ContributionRecorded
 from .intake import Intake, NewContribution, Outcome
-from .milestones import request_reward
+from .milestones import request_reward, request_rewards, rewarded
 from .models import Contribution
 from .settings import ContributionSettings
 from .types import create_type, update_type
@@ -59,9 +59,10 @@ def record(
     outcome = intake.take([row])[0]
     if outcome.outcome == "invalid" and outcome.error:
         raise outcome.error
-    contribution = session.get_one(Contribution, outcome.contribution_id)
     if outcome.outcome == "duplicate":
-        raise DuplicateEvent(summary(contribution), type=contribution.type)
+        first = session.get_one(Contribution, outcome.contribution_id)
+        raise DuplicateEvent(summary(first), type=first.type)
+    contribution = _stored(session, intake.taken[0], outcome)
     if outcome.outcome == "recorded":
         publish(
             session,
@@ -73,6 +74,19 @@ def record(
                 points=contribution.points,
             ),
         )
+    return contribution
+
+
+def _stored(session: Session, values: dict[str, Any], outcome: Outcome) -> Contribution:
+    """The contribution as it was just written; it is not read again."""
+    if outcome.outcome == "rejected" and outcome.error:
+        values = {**values, "state": "rejected", "points": 0, "breakdown": []}
+        values["reason"] = f"limit:{outcome.error.params['per']}"
+    elif outcome.outcome == "pending":
+        return session.get_one(Contribution, outcome.contribution_id)
+    contribution = Contribution(**values)
+    make_transient_to_detached(contribution)
+    session.add(contribution)
     return contribution
 
 
@@ -89,26 +103,23 @@ def record_many(
     outcomes: list[Outcome] = []
     for start in range(0, len(rows), AT_ONCE):
         outcomes += intake.take(rows[start : start + AT_ONCE])
-    for start in range(0, len(rows), CHUNK):
-        _publish_batch(session, actor, rows[start : start + CHUNK], outcomes[start : start + CHUNK])
+    batches = [
+        _batch(rows[start : start + CHUNK], outcomes[start : start + CHUNK]) for start in range(0, len(rows), CHUNK)
+    ]
+    publish(session, actor, *(batch for batch in batches if batch))
     return outcomes
 
 
-def _publish_batch(
-    session: Session, actor: Actor, rows: Sequence[NewContribution], outcomes: Sequence[Outcome]
-) -> None:
+def _batch(rows: Sequence[NewContribution], outcomes: Sequence[Outcome]) -> BatchRecorded | None:
     pairs = zip(rows, outcomes, strict=True)
     recorded = [(row, one.contribution_id) for row, one in pairs if one.outcome == "recorded" and one.contribution_id]
-    if recorded:
-        publish(
-            session,
-            actor,
-            BatchRecorded(
-                contribution_ids=[contribution_id for _, contribution_id in recorded],
-                member_ids=sorted({row.member_id for row, _ in recorded}),
-                types=sorted({row.type for row, _ in recorded}),
-            ),
-        )
+    if not recorded:
+        return None
+    return BatchRecorded(
+        contribution_ids=[contribution_id for _, contribution_id in recorded],
+        member_ids=sorted({row.member_id for row, _ in recorded}),
+        types=sorted({row.type for row, _ in recorded}),
+    )
 
 
 def summary(contribution: Contribution) -> dict[str, Any]:
@@ -137,6 +148,8 @@ __all__ = [
     "record",
     "record_many",
     "request_reward",
+    "request_rewards",
+    "rewarded",
     "summary",
     "update_type",
 ]

@@ -39,7 +39,6 @@ def simulate(session: Session, actor: Actor, row: NewContribution, *, source: st
     Whether it would be held for a review is not foretold: that follows from what else happens meanwhile.
     """
     intake = Intake(session, actor, source, read_settings(session, ContributionSettings))
-    intake.meet({row.member_id})
     outcomes: list[Outcome | None] = [None]
     prepared = intake.prepare([row], outcomes)
     if (refused := outcomes[0]) and refused.error:

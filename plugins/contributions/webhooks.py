@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from guildhall import Actor, Invalid, Member, NotFound, audit, members
 
-from . import github, service
+from . import github, releases, service
 from .errors import InvalidEvent, MemberUnknown, PayloadUnreadable, SignatureInvalid
 from .history import Line, Masked
 from .models import WebhookSource
@@ -145,6 +145,7 @@ def receive(
         if not isinstance(payload, Mapping):
             raise PayloadUnreadable(problem="it is no JSON object")
         rows = _of_lines(session, github.lines(event, payload, masked))
+        rows = releases.known(session, rows, "webhook")
         return service.record_many(session, acting, rows, source="webhook")
     return _generic(session, acting, Reading.model_validate(source.mapping), payload, masked)
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, Member, StoredEvent, read_settings, translated
-from plugins.badges import Badge
+from plugins.badges import Award, Badge
 from plugins.contributions import Contribution
 from plugins.wallet import shown
 
@@ -21,6 +21,7 @@ from . import mail, queries, service
 from .service import notify
 from .settings import NotificationSettings
 
+MOST_NAMES = 8
 UnitOfWork = Callable[[], AbstractContextManager[Session]]
 
 
@@ -40,6 +41,29 @@ def tell_badge(session: Session, actor: Actor, events: Sequence[StoredEvent]) ->
             reference=f"badges.award:{award.award_id}",
             mail=not award.quiet,
         )
+
+
+def tell_badge_batch(session: Session, actor: Actor, event: StoredEvent) -> None:
+    """On ``badges.batch.awarded``: each member hears once of all that the batch brought, in-app only."""
+    batch = event.payload
+    if batch.awarded_at is None:
+        return
+    query = select(Award.member_id, Badge.name).join(Badge, Badge.id == Award.badge_id)
+    query = query.where(Award.badge_id.in_(batch.badge_ids), Award.member_id.in_(batch.member_ids))
+    query = query.where(Award.awarded_at == batch.awarded_at, Award.revoked_at.is_(None)).order_by(Badge.name)
+    earned: dict[UUID, list[str]] = {}
+    for member_id, name in session.execute(query):
+        earned.setdefault(member_id, []).append(name)
+    notices: list[tuple[UUID, str, dict[str, int | str]]] = [
+        (member_id, f"badges.batch:{event.id}:{member_id}", {"count": len(names), "badges": _few(names)})
+        for member_id, names in sorted(earned.items())
+    ]
+    service.notify_many(session, "badges_awarded", notices)
+
+
+def _few(names: list[str]) -> str:
+    """The first names, so that a notice stays a notice."""
+    return ", ".join(names[:MOST_NAMES]) + ("…" if len(names) > MOST_NAMES else "")
 
 
 def tell_milestone(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:

@@ -63,6 +63,12 @@ DEFAULTS = (
         icon="award",
     ),
     Kind(
+        name="badges_awarded",
+        subject=_("You earned badges: {count}"),
+        body=_("Congratulations! These are yours now: {badges}"),
+        icon="award",
+    ),
+    Kind(
         name="milestone_reached",
         subject=_("You reached {threshold} points"),
         body=_("Your contributions add up to {threshold} points. Thank you for all of them."),

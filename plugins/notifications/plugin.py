@@ -54,6 +54,7 @@ plugin = Plugin(
     events=[events.NotificationCreated],
     subscribers=[
         Subscriber(event="badges.badge.awarded", handler=handlers.tell_badge, batch=50),
+        Subscriber(event="badges.batch.awarded", handler=handlers.tell_badge_batch),
         Subscriber(event="contributions.milestone.reached", handler=handlers.tell_milestone, batch=50),
         Subscriber(event="wallet.reward.paid", handler=handlers.tell_reward, batch=50),
         Subscriber(event="core.member.export_ready", handler=handlers.tell_export, batch=50),

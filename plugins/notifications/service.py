@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -14,6 +14,8 @@ from guildhall import Actor, NotFound, new_id, now, publish
 from . import kinds
 from .events import NotificationCreated
 from .models import Notification
+
+AT_ONCE = 500  # rows of one statement
 
 
 def notify(
@@ -56,6 +58,37 @@ def notify(
         event = NotificationCreated(notification_id=written, member_id=member_id, kind=kind, mail=mail)
         publish(session, actor, event)
     return written
+
+
+def notify_many(
+    session: Session, kind: str, notices: Sequence[tuple[UUID, str, dict[str, int | str]]], *, url: str = ""
+) -> int:
+    """Tell many members in-app, each (member, reference, params) as ``notify`` does; returns how many are new.
+
+    Publishes nothing, so that nobody is mailed. Raises as ``notify``.
+    """
+    declared = kinds.known(session).get(kind)
+    if declared is None:
+        raise LookupError(f"no plugin brings the kind of notice {kind}")
+    at, told = now(), 0
+    for start in range(0, len(notices), AT_ONCE):
+        rows = [
+            {
+                "id": new_id(),
+                "member_id": member_id,
+                "kind": kind,
+                "params": dict(params),
+                "url": url,
+                "reference": reference,
+                "created_at": at,
+            }
+            for member_id, reference, params in notices[start : start + AT_ONCE]
+        ]
+        if missing := [row for row in rows if not declared.placeholders <= set(row["params"])]:  # type: ignore[call-overload]
+            raise ValueError(f"a notice of kind {kind} needs more than {sorted(missing[0]['params'])}")  # type: ignore[call-overload]
+        statement = insert(Notification).values(rows).on_conflict_do_nothing(index_elements=["reference"])
+        told += len(session.scalars(statement.returning(Notification.id)).all())
+    return told
 
 
 def mark_read(session: Session, actor: Actor, notification_id: UUID) -> Notification:

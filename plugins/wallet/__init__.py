@@ -9,6 +9,7 @@ from .events import (
     ReceiptFirst,
     RewardPaid,
     RewardPending,
+    RewardRefused,
     WalletStateChanged,
 )
 from .queries import shown
@@ -47,6 +48,7 @@ __all__ = [
     "ReceiptFirst",
     "RewardPaid",
     "RewardPending",
+    "RewardRefused",
     "WalletStateChanged",
     "capture",
     "convert",

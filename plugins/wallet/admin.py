@@ -15,7 +15,9 @@ from guildhall import Actor, DomainError, Invalid, Review, ReviewKind, Widget, _
 from guildhall.web import PageBlueprint, flash, redirect, render
 
 from . import queries, service
+from . import trace as tracing
 from .models import STATES, Asset, Transfer
+from .service import decide_shortage
 from .service.adjustments import decide_adjustment
 from .units import decimal, units
 from .verify import labels, verify
@@ -172,6 +174,24 @@ def _fund_form(session: Session, given: Mapping[str, str], problem: str = "") ->
     )
 
 
+@pages.get("/transfers/<uuid:transfer_id>/trace", permission="wallet:transfer:show")
+def trace(session: Session, actor: Actor, transfer_id: UUID) -> Any:
+    """Where the units of a transfer went, and where they came from."""
+    return render(
+        "wallet/trace.html",
+        went=tracing.trace(session, transfer_id, direction="forward"),
+        came=tracing.trace(session, transfer_id, direction="backward"),
+        ends={
+            "there": _("still there"),
+            "issuance": _("issued or retired"),
+            "overdraft": _("an overdraft"),
+            "beyond": _("further than was looked"),
+        },
+        decimal=decimal,
+        linked=actor.can("wallet:account:show"),
+    )
+
+
 def transfer_detail(session: Session, record: Transfer) -> dict[str, Any]:
     """Both sides of a transfer, for its record page."""
     return {"legs": queries.legs(session, record.id), "decimal": decimal}
@@ -189,6 +209,13 @@ def _adjustment(session: Session, actor: Actor, review: Review) -> dict[str, Any
         "lines": queries.history(session, found.id, limit=5),
         "decimal": decimal,
     }
+
+
+def _shortage(session: Session, actor: Actor, review: Review) -> dict[str, Any]:
+    """The fund as it is now, and the rewards that wait first."""
+    fund = queries.reward_fund(session, review.subject_id)
+    scale = session.get_one(Asset, review.subject_id).scale
+    return {"fund": fund, "scale": scale, "decimal": decimal}
 
 
 def _points_held(session: Session) -> dict[str, Any]:
@@ -210,6 +237,18 @@ ADJUSTMENT = ReviewKind(
     four_eyes=True,
     icon="scale",
     approve=_("Approve and post"),
+)
+
+SHORTAGE = ReviewKind(
+    name="fund",
+    label=_("Reward fund that is short"),
+    permission="wallet:fund:create",
+    decide=decide_shortage,
+    load=_shortage,
+    template="wallet/shortage.html",
+    icon="gift",
+    approve=_("Issue what is missing"),
+    reject=_("Let them wait"),
 )
 
 WIDGETS = [

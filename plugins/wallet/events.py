@@ -30,12 +30,28 @@ class RewardPaid(Event):
 
 
 class RewardPending(Event):
-    """A requested reward could not be paid at once and waits; ``reason`` is a code such as ``FUND_SHORT``.
+    """A requested reward could not be paid at once and waits; ``reason`` is a code: ``FUND_SHORT``,
+    ``FUND_FROZEN``, ``MEMBER_FLAGGED`` or ``WALLET_CLOSED``.
 
     Published once for a reward; not published again at each further try.
     """
 
     event_name = "wallet.reward.pending"
+    reward_id: UUID
+    member_id: UUID
+    amount: int
+    asset: str
+    contribution_id: UUID | None
+    reason: str
+
+
+class RewardRefused(Event):
+    """A reward that waited is refused for good; ``reason`` is ``REVIEW_REJECTED`` or ``REWARDED_TWICE``.
+
+    Not published for one that goes on waiting.
+    """
+
+    event_name = "wallet.reward.refused"
     reward_id: UUID
     member_id: UUID
     amount: int

@@ -13,10 +13,12 @@ from . import queries
 from .queries import shown
 from .units import decimal
 
+REWARDS = {"paid": _("Reward paid"), "pending": _("Reward waiting"), "refused": _("Reward refused")}
+
 
 @hookimpl
 def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
-    """Rewards that a contribution led to: paid, or waiting and why."""
+    """Rewards that a contribution led to: paid, or waiting or refused and why."""
     stages = []
     for reward in queries.rewards_of(session, contribution_id):
         amount = shown(session, reward.amount, reward.asset)
@@ -26,7 +28,7 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
             Stage(
                 at=reward.paid_at if paid and reward.paid_at else reward.requested_at,
                 stage="reward",
-                title=_("Reward paid") if paid else _("Reward waiting"),
+                title=REWARDS[reward.state],
                 detail=f"{amount} · {reward.reason}" + (f" · {reward.why}" if reward.why else ""),
                 state=reward.state,
                 icon="coins",

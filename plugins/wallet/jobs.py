@@ -9,10 +9,11 @@ from guildhall import Job, JobContext, Schedule, _
 
 from .service import make_checkpoint, pay_pending, sweep
 from .service.rewards import assets_waiting
+from .service.shortage import assets_asked, lock_case, withdraw_if_filled
 
 
 def run_pay_pending(context: JobContext) -> dict[str, Any]:
-    """Pay waiting rewards of every asset until its fund is short or nobody waits."""
+    """Pay waiting rewards of every asset until its fund is short or nobody waits; cases of filled funds end."""
     paid = 0
     with context.unit_of_work() as session:
         assets = assets_waiting(session)
@@ -24,6 +25,12 @@ def run_pay_pending(context: JobContext) -> dict[str, Any]:
             context.progress(paid)
             if not now_paid:
                 break
+    with context.unit_of_work() as session:
+        asked = assets_asked(session)
+    for asset in asked:
+        with context.unit_of_work() as session:
+            if lock_case(session, asset):
+                withdraw_if_filled(session, context.actor, asset)
     return {"paid": paid}
 
 

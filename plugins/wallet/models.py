@@ -16,7 +16,7 @@ from .units import decimal
 KINDS = ("fiat", "point", "credit", "token", "stable")
 STATES = ("active", "frozen", "closed")
 FLOORS = ("zero", "none")
-REWARD_STATES = ("pending", "paid")
+REWARD_STATES = ("pending", "paid", "refused")
 HOLD_STATES = ("open", "captured", "released", "expired")
 
 
@@ -211,7 +211,7 @@ class Tip(Model):
 class Reward(Model):
     """A payment that another plugin asked for; ``id`` is the request's. It waits in ``pending`` until the fund pays.
 
-    ``why`` is the code of what it waits for.
+    ``why`` is the code of what it waits for, or why it was refused.
     """
 
     __tablename__ = "wallet_reward"
@@ -221,6 +221,7 @@ class Reward(Model):
         CheckConstraint("amount > 0", name="amount"),
         CheckConstraint("(state = 'paid') = (transfer_id IS NOT NULL AND paid_at IS NOT NULL)", name="paid"),
         Index("ix_wallet_reward_pending", "asset", "requested_at", "id", postgresql_where="state = 'pending'"),
+        Index("ix_wallet_reward_flagged", "member_id", postgresql_where="state = 'pending' AND why = 'MEMBER_FLAGGED'"),
         Index("ix_wallet_reward_contribution_id", "contribution_id", postgresql_where="contribution_id IS NOT NULL"),
     )
 

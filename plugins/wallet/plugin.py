@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, _
 
-from . import admin, commands, events, figures, handlers, hooks, jobs, rest, rest_money, seed
+from . import admin, commands, conformance, events, figures, handlers, hooks, jobs, rest, rest_money, seed
 from .models import Account, Asset, Hold, Reward, Transfer
 
 ACCOUNT_STATES = {"active": "green", "frozen": "blue", "closed": "gray"}
 HOLD_STATES = {"open": "yellow", "captured": "green", "released": "gray", "expired": "gray"}
-REWARD_STATES = {"pending": "yellow", "paid": "green"}
+REWARD_STATES = {"pending": "yellow", "paid": "green", "refused": "red"}
 
 # It declares its routes on the blueprint of ``rest`` when it is imported.
 ROUTES = (rest_money,)
@@ -88,7 +88,9 @@ plugin = Plugin(
             help={
                 "why": _(
                     "FUND_SHORT: the reward fund must be filled; FUND_FROZEN: the fund is frozen; "
-                    "WALLET_CLOSED: the member's wallet is closed."
+                    "WALLET_CLOSED: the member's wallet is closed; MEMBER_FLAGGED: a contribution of the member is "
+                    "under review; REVIEW_REJECTED: that review was rejected, so the reward is refused; "
+                    "REWARDED_TWICE: the member who took the history over was rewarded for the same."
                 ),
                 "reference": _("Names the cause; a cause is rewarded once."),
             },
@@ -169,13 +171,20 @@ plugin = Plugin(
         events.HoldClosed,
         events.RewardPaid,
         events.RewardPending,
+        events.RewardRefused,
         events.WalletStateChanged,
     ],
-    reviews=[admin.ADJUSTMENT],
-    subscribers=[Subscriber(event="contributions.reward.requested", handler=handlers.pay_reward, batch=50)],
+    reviews=[admin.ADJUSTMENT, admin.SHORTAGE],
+    subscribers=[
+        Subscriber(event="contributions.reward.requested", handler=handlers.pay_reward, batch=50),
+        Subscriber(event="contributions.review.decided", handler=handlers.settle_reviewed),
+        Subscriber(event="contributions.identity.claimed", handler=handlers.follow_claim),
+        Subscriber(event="contributions.identity.claimed", handler=handlers.move_wallets),
+    ],
     jobs=[jobs.PAY_PENDING, jobs.SWEEP_HOLDS, jobs.CHECKPOINT],
     schedules=[jobs.EVERY_MINUTE, jobs.SWEEP_EVERY_MINUTE, jobs.CHECKPOINT_HOURLY],
     rest=rest.rest,
+    conformance=conformance.rest,
     pages=admin.pages,
     menu=[
         MenuItem(label=_("Ledger"), url=admin.LEDGER, icon="scale", permission="wallet:account:list", order=10),

@@ -14,6 +14,7 @@ from guildhall import Actor, Invalid, _, now
 from guildhall.web import Page, PageQuery, Schema, fields
 
 from . import errors, history, queries, service
+from . import trace as tracing
 from .models import Hold
 from .rest import AccountSchema, EntrySchema, rest, visible
 from .service import holds as holding
@@ -111,6 +112,44 @@ class MovedSchema(Schema):
 class UndoneSchema(Schema):
     ids = fields.List(fields.UUID(), required=True, metadata={"description": "The transfers that undo it."})
     recorded_at = fields.Instant(required=True)
+
+
+class TraceQuery(Schema):
+    direction = fields.String(load_default="forward", validate=validate.OneOf(["forward", "backward"]))
+    depth = fields.Integer(
+        load_default=tracing.DEPTH,
+        validate=validate.Range(1, tracing.DEPTH),
+        metadata={"description": "How many transfers far.", "example": 5},
+    )
+
+
+class HopSchema(Schema):
+    depth = fields.Integer(required=True, metadata={"description": "Transfers away from the traced one, from 1."})
+    transfer_id = fields.UUID(required=True)
+    kind = fields.String(required=True)
+    at = fields.Instant(required=True)
+    from_account = fields.UUID(attribute="source", required=True)
+    to_account = fields.UUID(attribute="destination", required=True)
+    amount = fields.Units(required=True, metadata={"description": "How many of the traced units it moved."})
+    again = fields.Boolean(required=True, metadata={"description": "The account was passed before: a circle."})
+
+
+class EndSchema(Schema):
+    account_id = fields.UUID(attribute="account", required=True)
+    amount = fields.Units(required=True)
+    why = fields.String(required=True, metadata={"enum": ["there", "issuance", "overdraft", "beyond"]})
+
+
+class TraceSchema(Schema):
+    transfer_id = fields.UUID(required=True)
+    direction = fields.String(required=True)
+    asset = fields.String(required=True)
+    amount = fields.Units(required=True)
+    hops = fields.List(fields.Nested(HopSchema), required=True)
+    ends = fields.List(
+        fields.Nested(EndSchema), required=True, metadata={"description": "Their amounts sum to the transfer's."}
+    )
+    whole = fields.Boolean(required=True, metadata={"description": "False where more lies beyond the bounds."})
 
 
 class ReasonBody(Schema):
@@ -262,6 +301,14 @@ def refund(session: Session, actor: Actor, body: dict[str, Any], transfer_id: UU
 def reverse(session: Session, actor: Actor, body: dict[str, Any], transfer_id: UUID) -> Any:
     """Move everything of a transfer back, with all that was linked to it."""
     return service.reverse(session, actor, transfer_id=transfer_id, reason=body["reason"])
+
+
+@rest.get("/transfers/<uuid:transfer_id>/trace", permission="wallet:transfer:show")
+@rest.arguments(TraceQuery, location="query")
+@rest.response(200, TraceSchema)
+def trace(session: Session, actor: Actor, query: dict[str, Any], transfer_id: UUID) -> tracing.Trace:
+    """Where the units of a transfer went, or came from: first in, first out, at most 12 transfers far."""
+    return tracing.trace(session, transfer_id, **query)
 
 
 def _own_hold(session: Session, actor: Actor, hold_id: UUID) -> Hold:

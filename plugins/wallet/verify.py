@@ -181,13 +181,13 @@ CHECKS: dict[str, tuple[str, str]] = {
         """,
     ),
     "rewards": (
-        _("Every paid reward has its one transfer, and every waiting one none"),
+        _("Every paid reward has its one transfer, and every other one none"),
         """
         SELECT 'reward ' || r.id AS subject,
             format('is %s, with %s payments of %s to its member', r.state, count(e.version), r.amount) AS detail,
             r.id::text AS place
         FROM wallet_reward r
-        LEFT JOIN wallet_transfer t ON t.reference = 'reward:' || r.id AND (r.state = 'pending' OR t.id = r.transfer_id)
+        LEFT JOIN wallet_transfer t ON t.reference = 'reward:' || r.id AND (r.state <> 'paid' OR t.id = r.transfer_id)
         LEFT JOIN (wallet_entry e JOIN wallet_account a ON a.id = e.account_id)
             ON e.transfer_id = t.id AND e.amount = r.amount AND a.member_id = r.member_id AND a.asset = r.asset
         GROUP BY r.id HAVING count(e.version) <> CASE r.state WHEN 'paid' THEN 1 ELSE 0 END

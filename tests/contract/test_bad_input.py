@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, table
+from sqlalchemy import func, inspect, select, table
 
 from core.db.base import metadata
 from core.ids import new_id
@@ -154,9 +154,10 @@ class Judge:
 def rows(site: Platform) -> dict[str, int]:
     """How many rows every table has."""
     with site.unit_of_work() as session:
+        there = set(inspect(session.connection()).get_table_names())  # other tests' plugins have models and no tables
         return {
             name: session.scalar(select(func.count()).select_from(table(name))) or 0
-            for name in metadata.tables
+            for name in there & metadata.tables.keys()
             if name not in COUNTED
         }
 

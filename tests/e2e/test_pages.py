@@ -107,6 +107,23 @@ def test_every_page_is_whole(visitor: Visitor, guildhall: Running) -> None:
     assert findings == {}
 
 
+def test_the_api_description_is_whole_with_an_operation_open(visitor: Visitor) -> None:
+    visitor.said.clear()
+    visitor.open("/api/docs")
+    page = visitor.page
+    page.locator(".opblock-tag[data-tag='core']").click()
+    operation = page.locator("#operations-core-core_erase_member")
+    operation.locator(".opblock-summary-control").click()
+    operation.locator(".try-out__btn").click()
+    operation.scroll_into_view_if_needed()
+    page.get_by_label("Request body").wait_for()
+    visitor.picture("api-docs")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    axe = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    assert [one["id"] for one in axe if one["impact"] in ("serious", "critical")] == []
+    assert visitor.said == []
+
+
 def test_the_sign_in_page_is_whole(chromium: Any, guildhall: Running) -> None:
     for size in SIZES:
         for theme in THEMES:

@@ -107,10 +107,10 @@ class House:
         self.running: list[int] = []
         self._token = ""
 
-    def start(self, kind: str, when: str = "", wanted: str = "") -> int:
+    def start(self, kind: str, when: str = "", wanted: str = "", given: str = "") -> int:
         """Begin a process; returns its id. With a point it ends there by itself (``nursery``)."""
         assert self.nursery.stdin and self.nursery.stdout
-        self.nursery.stdin.write(f"{kind}\t{self.port}\t{when}\t{wanted}\n")
+        self.nursery.stdin.write(f"{kind}\t{given or self.port}\t{when}\t{wanted}\n")
         self.nursery.stdin.flush()
         self.running.append(int(self.nursery.stdout.readline()))
         return self.running[-1]

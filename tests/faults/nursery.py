@@ -1,9 +1,9 @@
 """Real processes that begin in a moment and can be killed at an exact point.
 
 Run as a script it loads the platform once, opens no connection, and forks a process for each line it reads:
-``web PORT``, ``worker`` or ``scheduler``, perhaps with a point. A point is ``when text``: the process group is killed
-(SIGKILL) when a statement with that text was executed (``after``), before its transaction is committed (``before``), or
-when it was committed (``committed``). It answers each line with the id of the new process.
+``web PORT``, ``worker``, ``scheduler`` or ``ledger ACT``, perhaps with a point. A point is ``when text``: it is killed
+with its group (SIGKILL) when a statement with that text was executed (``after``), before its transaction is committed
+(``before``), or when it was committed (``committed``). It answers each line with the id of the new process.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,10 @@ def begin(platform: Platform, app: Any, kind: str, port: str) -> None:
         from core.runtime.worker import work
 
         work(platform)
+    elif kind == "ledger":
+        from tests.faults.ledger_acts import act
+
+        act(platform, port)
     else:
         from core.runtime.scheduler import lead
 
@@ -86,11 +91,13 @@ def main(home: str, database_url: str, redis_url: str) -> None:
         pid = os.fork()
         if not pid:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            os.setsid()
+            os.setpgid(0, 0)
             if when:
                 kill_at(when, wanted)
             begin(platform, app, kind, port)
             os._exit(0)
+        with suppress(PermissionError, ProcessLookupError):  # it was faster, perhaps to its end
+            os.setpgid(pid, pid)
         print(pid, flush=True)
 
 

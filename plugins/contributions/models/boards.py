@@ -16,7 +16,9 @@ class BoardProgress(Model):
     """A member's points on a board: ``week:2026-03-09`` (Monday, UTC), ``season:<id>`` or ``challenge:<id>``."""
 
     __tablename__ = "contributions_board_progress"
-    __table_args__ = (Index("ix_contributions_board_progress_rank", "board", "points", "member_id"),)
+    __table_args__ = (
+        Index("ix_contributions_board_progress_rank", "board", "points", "member_id", postgresql_include=["count"]),
+    )
 
     board: Mapped[str] = mapped_column(String(60), primary_key=True)
     member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True)

@@ -19,7 +19,7 @@ class MemberProgress(Model):
     """
 
     __tablename__ = "contributions_progress"
-    __table_args__ = (Index("ix_contributions_progress_rank", "points", "member_id"),)
+    __table_args__ = (Index("ix_contributions_progress_rank", "points", "member_id", postgresql_include=["count"]),)
 
     member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True)
     points: Mapped[Amount] = mapped_column(default=0, server_default="0")
@@ -37,7 +37,7 @@ class TypeProgress(Model):
     __tablename__ = "contributions_type_progress"
     __table_args__ = (
         Index("ix_contributions_type_progress_count", "type", "count"),
-        Index("ix_contributions_type_progress_rank", "type", "points", "member_id"),
+        Index("ix_contributions_type_progress_rank", "type", "points", "member_id", postgresql_include=["count"]),
     )
 
     member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True)
@@ -52,7 +52,9 @@ class MonthProgress(Model):
     """What a member did in one month of UTC; ``month`` is its first day."""
 
     __tablename__ = "contributions_month_progress"
-    __table_args__ = (Index("ix_contributions_month_progress_rank", "month", "points", "member_id"),)
+    __table_args__ = (
+        Index("ix_contributions_month_progress_rank", "month", "points", "member_id", postgresql_include=["count"]),
+    )
 
     member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), primary_key=True)
     month: Mapped[date] = mapped_column(Date, primary_key=True)

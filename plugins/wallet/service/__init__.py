@@ -11,9 +11,19 @@ from .accounts import (
 )
 from .adjustments import propose_adjustment
 from .checkpoints import make_checkpoint
+from .claims import take_over
 from .holds import capture, hold, release, sweep
 from .many import Leg, Move, Posted, convert, post_many
-from .rewards import Funding, RewardRequest, fund_rewards, pay_pending, request_rewards
+from .rewards import (
+    Funding,
+    RewardRequest,
+    decide_shortage,
+    fund_rewards,
+    hand_over,
+    pay_pending,
+    request_rewards,
+    settle_flagged,
+)
 from .transfers import Receipt, issue, pay_member, retire, transfer
 from .undo import refund, reverse
 
@@ -26,7 +36,9 @@ __all__ = [
     "RewardRequest",
     "capture",
     "convert",
+    "decide_shortage",
     "fund_rewards",
+    "hand_over",
     "hold",
     "house_account",
     "issue",
@@ -45,7 +57,9 @@ __all__ = [
     "reverse",
     "set_limits",
     "set_state",
+    "settle_flagged",
     "sweep",
+    "take_over",
     "transfer",
     "update_own",
 ]

@@ -1,30 +1,38 @@
 """Rewards: requested by other plugins, paid from a funded account, once each and the oldest first.
 
-Order of locks: reward rows (new ones by reference, waiting ones skipped when somebody else has them), then accounts.
+Order of locks: the fund's case, reward rows (new ones by reference, waiting ones skipped when somebody else has them),
+members, accounts. Whoever flags a member or decides about it holds the member's lock too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, audit, enqueue, now, publish
+from guildhall import Actor, Review, audit, enqueue, locks, now, publish
+from plugins.contributions import queries as contributions
 
-from .. import errors
-from ..events import RewardPaid, RewardPending
+from .. import errors, queries
+from ..events import RewardPaid, RewardPending, RewardRefused
 from ..models import Account, Asset, Reward
+from . import shortage
 from .accounts import lock_accounts, open_account, open_accounts
+from .shortage import FUND_SHORT
 from .transfers import Receipt, issue, post
 
 AT_ONCE = 100
-FUND_SHORT = "FUND_SHORT"
 FUND_FROZEN = "FUND_FROZEN"
+MEMBER_FLAGGED = "MEMBER_FLAGGED"
+REVIEW_REJECTED = "REVIEW_REJECTED"
+REWARDED_TWICE = "REWARDED_TWICE"
 WALLET_CLOSED = errors.WalletClosed.code
+ASIDE = (MEMBER_FLAGGED, WALLET_CLOSED)  # they wait for somebody's decision and hold nobody up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +60,9 @@ class Funding:
 def request_rewards(session: Session, actor: Actor, requests: Sequence[RewardRequest]) -> int:
     """Take in reward requests and pay what can be paid; returns how many were paid, older ones included.
 
-    A reference that is known is passed over. What cannot be paid waits and is announced as pending, once.
-    Raises UnknownAsset.
+    A reference that is known is passed over. What cannot be paid waits and is announced as pending, once: the rewards
+    of a flagged member, those after which the fund is short (a case of the review inbox asks to fill it), those of a
+    closed wallet. Raises UnknownAsset.
     """
     at = now()
     assets = {request.asset for request in requests}
@@ -77,9 +86,11 @@ def request_rewards(session: Session, actor: Actor, requests: Sequence[RewardReq
     fresh = set(session.scalars(statement))
     if not fresh:
         return 0
-    paid = pay_pending(session, actor, assets=sorted(assets))
-    waiting = select(Reward).where(Reward.id.in_(fresh), Reward.state == "pending").order_by(Reward.reference)
-    for reward in session.scalars(waiting):
+    claimed = _claim(session, assets, AT_ONCE)
+    new = session.scalars(select(Reward).where(Reward.id.in_(fresh)).order_by(Reward.reference)).all()
+    # One that stands behind more than are tried is judged too: the decision about its member finds it.
+    paid = _pay(session, actor, claimed, _flagged(session, actor, {*claimed, *new}))
+    for reward in (reward for reward in new if reward.state == "pending"):
         if not reward.why:  # it stands behind more than were tried
             reward.why = FUND_SHORT
         pending = RewardPending(
@@ -101,7 +112,76 @@ def pay_pending(session: Session, actor: Actor, *, assets: Iterable[str], most: 
     Returns how many were paid. Safe beside others: a reward that somebody else is paying is passed over.
     """
     claimed = _claim(session, assets, most)
-    return _pay(session, actor, claimed)
+    return _pay(session, actor, claimed, _flagged(session, actor, claimed))
+
+
+def settle_flagged(session: Session, actor: Actor, *, member_id: UUID, released: bool, until: datetime) -> int:
+    """What a decided review means for the member's rewards that wait for it, of those requested ``until`` then.
+
+    A rejection refuses them for good; the release of the last open review pays them, in their turn. Returns how many
+    were paid or refused.
+    """
+    held = select(Reward).where(
+        Reward.member_id == member_id,
+        Reward.state == "pending",
+        Reward.why == MEMBER_FLAGGED,
+        Reward.requested_at <= until if not released else true(),
+    )
+    rewards = session.scalars(
+        held.order_by(Reward.id).with_for_update(of=Reward), execution_options={"populate_existing": True}
+    ).all()
+    if not rewards:
+        return 0
+    if not released:
+        return _refuse(session, actor, rewards, REVIEW_REJECTED)
+    if contributions.under_review(session, [member_id]):
+        return 0
+    for reward in rewards:
+        reward.why = ""
+    session.flush()
+    return pay_pending(session, actor, assets={reward.asset for reward in rewards})
+
+
+def hand_over(session: Session, actor: Actor, *, old: UUID, new: UUID, twice: Iterable[UUID]) -> int:
+    """A member's waiting rewards are another's now; ``twice`` are those that one had for the same, and are refused.
+
+    Returns how many went over.
+    """
+    waiting = select(Reward).where(Reward.member_id == old, Reward.state == "pending").order_by(Reward.id)
+    rewards = session.scalars(waiting.with_for_update(of=Reward), execution_options={"populate_existing": True}).all()
+    doubled = set(twice)
+    _refuse(session, actor, [reward for reward in rewards if reward.id in doubled], REWARDED_TWICE)
+    kept = [reward for reward in rewards if reward.id not in doubled]
+    for reward in kept:
+        reward.member_id, reward.why = new, ""
+    session.flush()
+    pay_pending(session, actor, assets={reward.asset for reward in kept})
+    return len(kept)
+
+
+def _refuse(session: Session, actor: Actor, rewards: Sequence[Reward], why: str) -> int:
+    for reward in rewards:
+        reward.state, reward.why = "refused", why
+        refused = RewardRefused(
+            reward_id=reward.id,
+            member_id=reward.member_id,
+            amount=reward.amount,
+            asset=reward.asset,
+            contribution_id=reward.contribution_id,
+            reason=why,
+        )
+        publish(session, replace(actor, correlation_id=reward.correlation_id), refused)
+        audit(
+            session,
+            actor,
+            "wallet.reward.refused",
+            subject_type="wallet.reward",
+            subject_id=reward.id,
+            changes={"state": ["pending", "refused"]},
+            reason=why,
+        )
+    session.flush()
+    return len(rewards)
 
 
 def fund_rewards(
@@ -109,34 +189,56 @@ def fund_rewards(
 ) -> Funding:
     """Issue ``amount`` into the reward fund of ``asset`` and pay what waited: a hundred at once, the rest by a job.
 
-    Raises UnknownAsset, AmountNotPositive, ReasonRefused.
+    The case that asks for it is withdrawn unless the fund is still short. Raises UnknownAsset, AmountNotPositive,
+    ReasonRefused.
     """
+    shortage.lock_case(session, asset)
+    funding = _fill(session, actor, asset=asset, amount=amount, reason=reason, reference=reference)
+    shortage.withdraw_if_filled(session, actor, asset)
+    assert funding is not None
+    return funding
+
+
+def decide_shortage(session: Session, actor: Actor, review: Review, approved: bool) -> None:
+    """Issue what the fund lacks now and pay what waits, if approved; otherwise the rewards go on waiting."""
+    if approved:
+        asset, reference = review.subject_id, f"fund-case:{review.id}"
+        _fill(session, actor, asset=asset, amount=None, reason="The reward fund was short.", reference=reference)
+
+
+def _fill(
+    session: Session, actor: Actor, *, asset: str, amount: int | None, reason: str, reference: str | None
+) -> Funding | None:
+    """Issue ``amount``, or what is missing; None when nothing is. What waits is paid in any case."""
     fund = open_account(session, asset=asset, purpose="rewards")
     issuance = open_account(session, asset=asset, purpose="issuance")
     claimed = _claim(session, [asset], AT_ONCE)
-    accounts = _accounts(session, claimed)
-    lock_accounts(session, [fund, issuance, *accounts.values()])
-    receipt = issue(session, actor, destination=fund, amount=amount, reason=reason, reference=reference)
-    if not receipt.replayed:
-        audit(
-            session,
-            actor,
-            "wallet.fund.created",
-            subject_type="wallet.account",
-            subject_id=fund,
-            changes={"balance": [receipt.destination_balance - amount, receipt.destination_balance]},
-            reason=reason,
-        )
-    paid = _pay(session, actor, claimed)
+    flagged = _flagged(session, actor, claimed)
+    lock_accounts(session, [fund, issuance, *_accounts(session, claimed).values()])
+    wanted = queries.reward_fund(session, asset).short if amount is None else amount
+    receipt = None
+    if amount is not None or wanted:
+        receipt = issue(session, actor, destination=fund, amount=wanted, reason=reason, reference=reference)
+        if not receipt.replayed:
+            audit(
+                session,
+                actor,
+                "wallet.fund.created",
+                subject_type="wallet.account",
+                subject_id=fund,
+                changes={"balance": [receipt.destination_balance - wanted, receipt.destination_balance]},
+                reason=reason,
+            )
+    paid = _pay(session, actor, claimed, flagged)
     if paid == AT_ONCE:  # more may wait
         enqueue(session, actor, "wallet.pay_pending")
-    return Funding(receipt, paid)
+    return Funding(receipt, paid) if receipt else None
 
 
 def _claim(session: Session, assets: Iterable[str], most: int) -> list[Reward]:
     claimed: list[Reward] = []
     for asset in sorted(set(assets)):
-        waiting = select(Reward).where(Reward.state == "pending", Reward.asset == asset, Reward.why != WALLET_CLOSED)
+        waiting = select(Reward).where(Reward.state == "pending", Reward.asset == asset, Reward.why.not_in(ASIDE))
         oldest = waiting.order_by(Reward.requested_at, Reward.id).limit(most)
         claimed += session.scalars(
             oldest.with_for_update(skip_locked=True, of=Reward), execution_options={"populate_existing": True}
@@ -151,7 +253,32 @@ def _accounts(session: Session, rewards: Sequence[Reward]) -> dict[tuple[str, st
     return open_accounts(session, [*members, *funds])
 
 
-def _pay(session: Session, actor: Actor, rewards: Sequence[Reward]) -> int:
+def _flagged(session: Session, actor: Actor, rewards: Iterable[Reward]) -> set[UUID]:
+    """Lock the members and mark what is due to flagged ones; returns who is not to be paid now.
+
+    They stay as they are until the end. What is due to a former member is the heir's, who is paid once locked.
+    """
+    due = list(rewards)
+    members = locks.members(session, [reward.member_id for reward in due])
+    flagged = contributions.under_review(session, members) if members else set()
+    for reward in due:
+        if reward.member_id in flagged:
+            reward.why = MEMBER_FLAGGED
+    heirs = contributions.heirs(session, members) if members else {}
+    late = [reward for reward in due if reward.member_id in heirs and reward.state == "pending"]
+    if late:
+        owners = contributions.reward_owners(session, [reward.id for reward in late])
+        twice = [reward for reward in late if owners.get(reward.id) == reward.member_id]
+        _refuse(session, actor, twice, REWARDED_TWICE)
+        for reward in late:
+            if reward.state == "pending":
+                reward.member_id, reward.why = heirs[reward.member_id], ""
+    return flagged | set(heirs) | set(heirs.values()) - members
+
+
+def _pay(session: Session, actor: Actor, claimed: Sequence[Reward], flagged: set[UUID]) -> int:
+    """Pay what ``flagged`` members do not have to wait for, in order, until a fund is short."""
+    rewards = [reward for reward in claimed if reward.member_id not in flagged]
     accounts = _accounts(session, rewards)
     lock_accounts(session, accounts.values())
     stopped: dict[str, str] = {}  # why no more is paid in an asset
@@ -193,6 +320,8 @@ def _pay(session: Session, actor: Actor, rewards: Sequence[Reward]) -> int:
             publish(session, cause, *events, done)
             paid += 1
     session.flush()
+    for asset in sorted(asset for asset, why in stopped.items() if why == FUND_SHORT):
+        shortage.ask(session, actor, asset)
     return paid
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from core.actor import Actor
 from core.db.session import Database, current
+from core.errors import Unavailable
 from core.events.publish import publish
+from core.gateway.errors import domain_error
 from core.jobs.queue import enqueue
 from core.members.events import MemberRegistered
 from core.members.models import Member
@@ -158,6 +160,39 @@ def test_connections_go_back_whatever_happens(platform: Platform) -> None:
         with pytest.raises(RuntimeError), small.unit_of_work() as session:
             session.execute(text("SELECT 1"))
             raise RuntimeError
+    with small.unit_of_work() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    small.dispose()
+
+
+def _severed(platform: Platform, database: Database) -> None:
+    """Let the server end the one connection that the pool keeps."""
+    with database.unit_of_work() as session:
+        pid = session.scalar(text("SELECT pg_backend_pid()"))
+    with platform.database.engine.connect() as other:
+        assert other.scalar(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+
+def test_a_connection_that_broke_while_it_rested_is_replaced(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.db.session.TRUSTED_SECONDS", -1.0)
+    small = Database(platform.database.url, pool_size=1, info=platform.database.info)
+    _severed(platform, small)
+    with small.unit_of_work() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+    small.dispose()
+
+
+def test_a_connection_that_broke_just_now_costs_one_unit_of_work(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.db.session.TRUSTED_SECONDS", 60.0)
+    small = Database(platform.database.url, pool_size=1, info=platform.database.info)
+    _severed(platform, small)
+    with pytest.raises(OperationalError) as problem, small.unit_of_work() as session:
+        session.execute(text("SELECT 1"))
+    assert isinstance(domain_error(problem.value), Unavailable)
     with small.unit_of_work() as session:
         assert session.scalar(text("SELECT 1")) == 1
     small.dispose()

@@ -189,8 +189,9 @@ def test_jobs_that_ended_are_kept_for_their_days_and_failed_ones_stay(bus: Bus) 
         for state in states:
             session.execute(
                 text(
-                    "INSERT INTO core_job (id, kind, state, params, actor_name, correlation_id, finished_at, due_at) "
-                    "VALUES (uuidv7(), 'core.none', :state, '{}', 'test', uuidv7(), :at, 'infinity')"
+                    "INSERT INTO core_job (id, kind, state, params, actor_name, correlation_id, created_at, "
+                    "finished_at, due_at) VALUES (uuidv7(), 'core.none', :state, '{}', 'test', uuidv7(), now(), :at, "
+                    "'infinity')"
                 ),
                 {"state": state, "at": None if state == "queued" else T0},
             )

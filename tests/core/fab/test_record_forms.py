@@ -220,6 +220,14 @@ def test_what_only_the_table_refuses_is_told_on_the_form(site: Platform, admin: 
     assert rows(site, title) == 0
 
 
+@pytest.mark.parametrize("key", ["<img src=x onerror=alert(1)>", "%d %s %(x)s %", "&lt;b&gt;"])
+def test_what_an_error_quotes_is_text_and_no_markup(admin: Person, key: str) -> None:
+    sent = form_of(admin, f"{BASE}/add") | {"title": "A book", "extras": f'{{"{key}": 1, "{key}": 2}}'}
+    answer = admin.post(f"{BASE}/add", data=sent)
+    assert key in error_at(answer, "extras")
+    assert "<img src=x" not in answer.text
+
+
 def test_a_second_one_of_a_unique_value_is_told_and_nothing_is_saved(site: Platform, admin: Person) -> None:
     isbn = f"i-{new_id()}"[-20:]
     written(site, admin, isbn=isbn)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import pytest
 import sqlalchemy as sa
@@ -37,9 +38,10 @@ PSEUDO = "en_ZW"  # a real locale, so that dates and numbers can be written, and
 SILENT = {"script", "style", "code", "pre", "kbd", "time", "svg", "textarea"}
 SPOKEN = ("title", "aria-label", "placeholder", "alt", "data-label", "data-confirm")
 BRACKETS = re.compile(r"⟦[^⟦⟧]*⟧")
-# Names of things that are called so in every language, and one kind of condition as criteria write it.
+# Names of things that are called so in every language, and two kinds of conditions as criteria write them.
 NAMES = {
     "manual",
+    "level",
     "Guildhall",
     "UTC",
     "JSON",
@@ -54,7 +56,10 @@ NAMES = {
     "Moderator",
     "Service",
 }
-IDENTIFIER = re.compile(r"([A-Z2-7]{4} ){3,}[A-Z2-7]{4}|[\w.-]*[_./:@][\w./:@*-]*|[0-9a-f-]{8,}|v?\d[\w.,%+-]*")
+IDENTIFIER = re.compile(
+    r"([A-Z2-7]{4} ){3,}[A-Z2-7]{4}|[\w.-]*[_./:@][\w./:@*-]*|[0-9a-f-]{8,}|[0-9a-f]{6}|[a-z]+(-[a-z]+)*-\d+"
+    r"|v?\d[\w.,%+-]*"
+)
 DATE = re.compile(r"\d{1,2} [A-Z][a-z]+ \d{4}(, \d{1,2}:\d{2}:\d{2}(.[ap]m)?)?( UTC)?")
 
 
@@ -202,7 +207,7 @@ def test_every_visible_text_can_be_translated(hall: Platform, browser: Any) -> N
     addresses = sorted(set(_addresses(hall, web)))
     assert len(addresses) > 30
     pages = {address: client.get(address) for address in addresses}
-    data = _data(hall) | {own_name(code) for code in hall.catalogues.languages}
+    data = _data(hall) | {own_name(code) for code in hall.catalogues.languages} | available_timezones()
     left: dict[str, str] = {}
     for address, page in pages.items():
         if page.mimetype != "text/html" or page.status_code >= 300:

@@ -6,13 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from eth_account import Account
-from eth_account.messages import encode_defunct
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.members import ethereum
-from tests.core.members.wallet import Wallet, high_s
+from tests.core.members.wallet import Account, Wallet, encode_defunct, high_s
 
 # The example of EIP-4361 itself.
 EXAMPLE = """example.com wants you to sign in with your Ethereum account:

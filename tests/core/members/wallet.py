@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
-from eth_account import Account
-from eth_account.messages import encode_defunct
+_limit = sys.getrecursionlimit()
+from eth_account import Account as Account  # noqa: E402
+from eth_account.messages import encode_defunct as encode_defunct  # noqa: E402
+
+sys.setrecursionlimit(_limit)  # a library it brings allows so deep a recursion that reading JSON ends the process
 
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 

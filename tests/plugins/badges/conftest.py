@@ -15,7 +15,7 @@ from core.platform import Platform
 from guildhall import Actor, Member, new_id
 from plugins.badges import Award, Badge, service
 from plugins.badges.plan import plan
-from plugins.badges.recalculation import recalculate
+from plugins.badges.recalculation import count_anew, recalculate
 from plugins.contributions import service as contributions
 from tests.conftest import Cluster, test_config
 
@@ -54,8 +54,13 @@ def slugs(session: Session, member_id: UUID) -> set[str]:
 
 def recalculate_all(session: Session, actor: Actor) -> int:
     """Every step of a recalculation, one after the other in this session; returns how many awards are new."""
-    steps = plan(session).steps
-    return sum(recalculate(session, actor, *step.slugs, above=step.above, upto=step.upto) for step in steps)
+    made = 0
+    for step in plan(session).steps:
+        if step.counts:
+            count_anew(session, *step.slugs, above=step.above, upto=step.upto)
+        else:
+            made += recalculate(session, actor, *step.slugs, above=step.above, upto=step.upto)
+    return made
 
 
 @pytest.fixture(scope="module")

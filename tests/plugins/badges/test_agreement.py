@@ -13,7 +13,7 @@ from sqlalchemy import false, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, Member, new_id, now
-from plugins.badges import Award, Badge
+from plugins.badges import Award, Badge, filters
 from plugins.badges.catalogue import kinds
 from plugins.badges.criteria import Node, parse
 from plugins.badges.evaluator import evaluate
@@ -49,15 +49,28 @@ leaves = st.one_of(
     st.builds(lambda slug: {"type": "badge.held", "badge": slug}, st.sampled_from(BADGES)),
     st.just({"type": "manual"}),
 )
-trees = st.recursive(
-    leaves,
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
-        st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
-        inner.map(lambda part: {"not": part}),
-    ),
-    max_leaves=8,
-).filter(lambda tree: _depth(tree) <= 6)
+filtered = st.builds(
+    lambda event, n, where: {"type": "event.count", "event": event, "count": n, "where": where},
+    st.sampled_from([*TYPES, "*"]),
+    st.integers(1, 3),
+    st.sampled_from(["kind.startsWith('git.')", "occurred_at > timestamp('2025-01-02T00:00:00Z')", "tier == 'pro'"]),
+)
+
+
+def trees_of(leaves: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    made = st.recursive(
+        leaves,
+        lambda inner: st.one_of(
+            st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
+            st.lists(inner, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
+            inner.map(lambda part: {"not": part}),
+        ),
+        max_leaves=8,
+    )
+    return made.filter(lambda tree: _depth(tree) <= 6)
+
+
+trees = trees_of(leaves)
 around = st.sampled_from([0, 1, 2, 6, 7, 8, 98, 99, 100, 101, 102])
 members = st.fixed_dictionaries(
     {
@@ -81,13 +94,15 @@ def _depth(tree: dict[str, Any]) -> int:
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-@given(tree=trees, crowd=st.lists(members, min_size=1, max_size=5))
+@given(tree=trees_of(st.one_of(leaves, filtered)), crowd=st.lists(members, min_size=1, max_size=5))
 def test_closure_and_sql_agree(session: Session, tree: dict[str, Any], crowd: list[dict[str, Any]]) -> None:
     node = parse(tree, kinds(session))
     savepoint = session.begin_nested()
     try:
         ids = [_write(session, one) for one in crowd]
-        narrow, wide = (_by_sql(session, node, ids, wide=wide) for wide in (False, True))
+        filters.recount(session, filters.named(tree), ids[::2])  # the others are counted in memory
+        frames = (filters.uncounted(session, filters.named(tree)),)
+        narrow, wide = (_by_sql(session, node, ids, wide, *frames) for wide in (False, True))
         test = node.closure()
         for member_id in ids:
             facts = facts_of(session, [node], member_id)
@@ -101,9 +116,11 @@ def test_closure_and_sql_agree(session: Session, tree: dict[str, Any], crowd: li
         savepoint.rollback()
 
 
-def _by_sql(session: Session, node: Node, ids: list[UUID], *, wide: bool) -> dict[UUID, tuple[bool, dict[str, Any]]]:
+def _by_sql(
+    session: Session, node: Node, ids: list[UUID], wide: bool = False, counted: Any = None
+) -> dict[UUID, tuple[bool, dict[str, Any]]]:
     """Whether each member meets a tree, and what is measured, as a statement for one badge or for many has it."""
-    frame = Frame(lambda member_id: member_id.in_(ids), wide=wide)
+    frame = Frame(lambda member_id: member_id.in_(ids), wide=wide, counted=counted)
     columns = (Member.id, func.coalesce(node.sql(frame), false()), node.measure_sql(frame))
     query = select(*columns).select_from(frame.joined()).where(Member.id.in_(ids))
     return {member_id: (met, measured) for member_id, met, measured in session.execute(query)}
@@ -163,7 +180,7 @@ def test_both_readings_turn_at_the_target_itself(session: Session, leaf: dict[st
     node = parse(leaf, kinds(session))
     expected = off >= 0
     assert node.closure()(facts_of(session, [node], member_id)) is expected
-    assert _by_sql(session, node, [member_id], wide=False)[member_id][0] is expected
+    assert _by_sql(session, node, [member_id])[member_id][0] is expected
 
 
 @pytest.mark.parametrize("seconds", [-1, 0])
@@ -172,7 +189,7 @@ def test_both_readings_turn_at_midnight_utc(session: Session, seconds: int) -> N
     node = parse({"type": "member.before", "date": "2025-01-01"}, kinds(session))
     expected = seconds < 0
     assert node.closure()(facts_of(session, [node], member_id)) is expected
-    assert _by_sql(session, node, [member_id], wide=False)[member_id][0] is expected
+    assert _by_sql(session, node, [member_id])[member_id][0] is expected
 
 
 def _write(session: Session, one: dict[str, Any]) -> UUID:

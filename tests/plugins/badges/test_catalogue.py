@@ -84,6 +84,17 @@ def test_badges_have_names_in_other_languages(admin: Any, client: Any) -> None:
     assert code(admin.get(f"{API}/badges/nothing/texts")) == (404, "BADGE_NOT_FOUND")
 
 
+def test_pages_call_a_badge_as_the_reader_does(admin: Any, platform: Platform, system: Actor) -> None:
+    with platform.unit_of_work(system) as session:
+        service.write_text(session, system, slug="winner", locale="fr", name="Vainqueur", description="A gagné")
+    french = {"Accept-Language": "fr"}
+    for path in ("gallery", "gallery/winner"):
+        told = admin.get(f"/admin/badges/{path}", headers=french).text
+        assert "Vainqueur" in told
+        assert "A gagné" in told
+        assert "Vainqueur" not in admin.get(f"/admin/badges/{path}").text
+
+
 def test_the_tree_and_its_picture(admin: Any, client: Any) -> None:
     client.sign_in("User")
     places = {one["badge"]: one for one in client.get(f"{API}/tree").json["data"]}

@@ -11,10 +11,10 @@ from sqlalchemy import true
 from sqlalchemy.orm import Session
 
 from guildhall import Actor
-from plugins.badges import catalogue, counts, criteria, evaluator, leaf, leaves, recalculation, service
+from plugins.badges import catalogue, counts, criteria, evaluator, filters, leaf, leaves, recalculation, service
 from plugins.badges.leaves import HELD
 
-from . import test_agreement, test_evaluator, test_races, test_recalculation, test_service
+from . import test_agreement, test_evaluator, test_filters, test_races, test_recalculation, test_service
 
 
 def _points(off: int) -> Callable[[Session, Actor], None]:
@@ -39,7 +39,13 @@ def _held_or_removed(session: Session, members: Collection[Any]) -> Any:
     return had, facts
 
 
+def _again(session: Session, met: Collection[Any]) -> list[Any]:
+    INSERT(session, met)
+    return [(filter_id, member) for filter_id, member, _key in met]
+
+
 HAD = evaluator._had
+INSERT = filters._insert
 BEST = counts.best
 
 
@@ -134,6 +140,20 @@ BEST = counts.best
             lambda member_id: true(),
             test_recalculation.test_only_the_members_of_a_step_are_given_anything,
             id="all members in each step",
+        ),
+        pytest.param(
+            filters,
+            "_remove",
+            lambda session, *where, met: [],
+            test_filters.test_events_in_any_order_and_recalculation_count_the_same,
+            id="what was reversed stays counted",
+        ),
+        pytest.param(
+            filters,
+            "_insert",
+            _again,
+            test_filters.test_events_in_any_order_and_recalculation_count_the_same,
+            id="counted again by each delivery",
         ),
     ],
 )

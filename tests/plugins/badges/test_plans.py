@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Select, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from plugins.badges.catalogue import kinds
 from plugins.badges.counts import best
 from plugins.badges.criteria import parse
 from plugins.badges.frame import Frame
+from plugins.badges.models import FilteredCount
 
 from .conftest import count, held, points
 
@@ -41,7 +42,19 @@ def plan_of(session: Session, query: Select[Any]) -> str:
         pytest.param(
             select(Award.id).where(Award.badge_id == SOMEBODY, Award.member_id == SOMEBODY), id="one standing"
         ),
-        pytest.param(select(Award.id).order_by(Award.awarded_at.desc()).limit(10), id="newest awards"),
+        pytest.param(select(Award.id).order_by(Award.id.desc()).limit(10), id="newest awards"),
+        pytest.param(
+            select(Award.member_id).where(Award.id >= SOMEBODY, Award.source == "recalculation"),
+            id="awards of a recalculation",
+        ),
+        pytest.param(
+            select(Award.member_id).where(Award.badge_id.in_([SOMEBODY]), Award.awarded_at == func.now()),
+            id="awards of a batch",
+        ),
+        pytest.param(
+            select(FilteredCount.count).where(FilteredCount.filter_id == SOMEBODY, FilteredCount.member_id == SOMEBODY),
+            id="a filtered count",
+        ),
         pytest.param(best("git.commit", 7, lambda column: column == SOMEBODY), id="best days of a member"),
     ],
 )

@@ -119,6 +119,8 @@ def test_every_page_shows(
         f"/admin/badges/gallery/points-100?member={other}": "Give the badge",
         "/admin/badges/preview?badge=pillar": "points.threshold",
         "/admin/badges/badge/list/": "Pillar",
+        "/admin/badges/badge/add": "criteria-editor",
+        f"/admin/badges/badge/edit/{badge_id}": 'data-leaf="event.count"',
         "/admin/badges/award/list/": "Member 0",
         f"/admin/members/{member_id}": "Nearest",
         "/admin/widgets/badges/rarity": "Hundred",

@@ -18,7 +18,7 @@ from core.events.deliver import Deliverer
 from core.platform import Platform
 from guildhall import Actor, DomainError, Member, members
 from guildhall import reviews as inbox
-from plugins.contributions import claims, queries, reviews, risk, service
+from plugins.contributions import boards, claims, queries, reviews, risk, service
 from plugins.contributions.models import Claim, Review, Reward
 from plugins.contributions.service import NewContribution
 
@@ -164,6 +164,20 @@ def test_claims_race_recording_and_each_other(platform: Platform, system: Actor)
         assert queries.facts(session, [actor.member_id])[actor.member_id].points == 100  # type: ignore[list-item, index]
         assert len(session.scalars(select(Claim)).all()) == 1
         assert findings(session) == []
+
+
+def test_a_board_that_was_kept_shows_the_present_name(session: Session, system: Actor) -> None:
+    with frozen(NOON):
+        actor, old = verified(session, system), outsider(session)
+        assert actor.member_id
+        wins(session, system, old, "ab")
+        wins(session, system, actor.member_id, "c")
+        boards.freeze(session, system, boards.find(session))
+        claims.claim(session, actor, kind="git", value=ADDRESS)
+        [name] = session.scalars(select(Member.display_name).where(Member.id == actor.member_id))
+        kept = queries.leaderboard(session, me=actor.member_id)
+        assert [(one.rank, one.name, one.points) for one in kept.ranks] == [(1, name, 200), (2, name, 100)]
+        assert [(one.name, one.points) for one in queries.leaderboard(session, live=True).ranks] == [(name, 300)]
 
 
 TEXT = "I wrote a long guide about how the ledger holds its balances under many writers at once, with all pictures"

@@ -162,7 +162,7 @@ def test_what_was_before_a_change_of_tier_is_scored_by_the_old_one(session: Sess
     with frozen(NOON):
         for one in (ada, bob):
             points = [
-                record(session, system, one, f"k{n}", occurred_at=NOON - timedelta(days=n)).points for n in (3, 1)
+                record(session, system, one, f"{one}:{n}", occurred_at=NOON - timedelta(days=n)).points for n in (3, 1)
             ]
             assert points == [5 + 2, 10]
 
@@ -318,7 +318,7 @@ def test_verify_finds_what_was_changed_and_recalculate_mends_it(session: Session
     for table in ("progress", "type_progress", "month_progress", "day_progress"):
         session.execute(text(f"UPDATE contributions_{table} SET points = points + 1"))
     session.execute(text("UPDATE contributions_progress SET streak_best = 9"))
-    assert {finding.check for finding in findings(session)} == {"total", "type", "month", "day", "streak"}
+    assert {finding.check for finding in findings(session)} == {"total", "type", "month", "day", "streak", "rank"}
     assert service.recalculate(session, system) == 1
     assert picture(session) == right
     assert findings(session) == []

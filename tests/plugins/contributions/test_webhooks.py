@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from core.clock import frozen
 from guildhall import Actor, DomainError, Invalid, Member
-from plugins.contributions import webhooks
+from plugins.contributions import importing, webhooks
+from plugins.contributions.history import Line, Masked
 from plugins.contributions.models import Contribution, WebhookSource
 
 from .conftest import findings
@@ -104,6 +105,35 @@ def test_pull_requests_reviews_issues_and_releases(session: Session, system: Act
     members = set(session.scalars(select(Contribution.member_id)))
     assert len(members) == 1
     assert "Ada" not in str(session.execute(select(Contribution.details)).all())
+
+
+def test_a_release_and_its_tag_count_once_whoever_comes_first(
+    session: Session, system: Actor, source: WebhookSource
+) -> None:
+    masked = Masked(session.info["config"].secret_key)
+
+    def imported(repository: str, tag: str) -> list[str]:
+        line = Line(
+            number=1,
+            key=f"{'a' * 40}:{repository}:{tag}",
+            subject=masked.subject("ada@example.org"),
+            name="Ada",
+            occurred_at=NOON,
+            type="git.release",
+            details={"repository": repository, "tag": tag},
+        )
+        return [one.outcome for one in importing._import(session, system, [line], "git")]
+
+    def announced(number: int, tag: str) -> list[str]:
+        payload = told("published", release={**RELEASE, "id": number, "tag_name": tag})
+        return [outcome for outcome, _code in send(session, system, source, "release", payload)]
+
+    assert imported("hall", "v1") == ["recorded"]
+    assert announced(1, "v1") == ["duplicate"]
+    assert announced(2, "v2") == ["recorded"]
+    assert imported("guild/hall", "v2") == ["duplicate"]
+    assert imported("somebody/else", "v2") == ["recorded"]
+    assert announced(3, "v3") == ["recorded"]
 
 
 @pytest.mark.parametrize("event", ["push", "pull_request", "pull_request_review", "issues", "release"])

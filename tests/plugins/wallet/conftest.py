@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,9 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 from core.ids import new_id
 from core.members.models import Member
+from core.platform import Platform
 from plugins.wallet import service
+from tests.conftest import Client, Cluster, test_config
 
 SYSTEM = Actor.system("test")
 
@@ -46,12 +49,42 @@ def wallet(session: Session) -> Callable[..., UUID]:
     return lambda amount=0, asset="POINTS": new_wallet(session, amount, asset)
 
 
+@pytest.fixture(scope="session")
+def town(cluster: Cluster) -> Iterator[Platform]:
+    """One database for all tests that commit and look at nothing but their own rows; a file makes it its platform."""
+    platform = Platform(test_config(), cluster.fresh("town"), cluster.redis_url)
+    platform.database.pool_timeout = 60.0
+    yield platform
+    platform.database.dispose()
+
+
+@pytest.fixture(scope="session")
+def town_app(town: Platform) -> Any:
+    from app import create_app
+
+    made = create_app(town)
+    made.testing = True
+    return made
+
+
+@pytest.fixture
+def clients(app: Any, platform: Platform) -> Callable[..., Client]:
+    """Makes clients that are signed in with roles, each as a member of its own."""
+
+    def make(*roles: str) -> Client:
+        client = Client(app, platform)
+        client.member = client.sign_in(*roles, email=f"{new_id()}@example.org")
+        return client
+
+    return make
+
+
 @pytest.fixture
 def me(platform, clients):
     """A signed-in member with 100 points: (client, member id, account id)."""
     client = clients("User")
+    member = client.member.id
     with platform.unit_of_work(SYSTEM) as session:
-        member = session.scalar(text("SELECT id FROM core_member WHERE email = 'user0@example.org'"))
         account = service.open_account(session, asset="POINTS", member_id=member)
         service.issue(session, SYSTEM, destination=account, amount=100, reason="welcome")
     return client, member, account

@@ -19,6 +19,16 @@ from .test_holds import published, reserve
 from .test_races import at_once, move
 
 
+@pytest.fixture
+def platform(town):
+    return town
+
+
+@pytest.fixture
+def app(town_app):
+    return town_app
+
+
 def limit(session, account, daily=None, overdraft=0):
     return service.set_limits(
         session, SYSTEM, account_id=account, daily_limit=daily, overdraft=overdraft, reason="agreed"
@@ -115,8 +125,10 @@ def test_a_proposed_adjustment_is_a_case_and_moves_nothing(platform, clients):
     for amount, reason in (("-30", "counted twice"), ("5", "found again"), ("", "x"), ("0", "nothing"), ("7", "")):
         assert first.post(url, data={"amount": amount, "reason": reason}).status_code == 303
     with platform.unit_of_work() as session:
-        asked = text("SELECT id, params FROM core_review WHERE kind = :kind ORDER BY opened_at")
-        (case, take), (_second, give) = session.execute(asked, {"kind": KIND}).all()
+        asked = text(
+            "SELECT id, params FROM core_review WHERE kind = :kind AND params->>'account_id' = :one ORDER BY opened_at"
+        )
+        (case, take), (_second, give) = session.execute(asked, {"kind": KIND, "one": str(one)}).all()
         assert (take["amount"], give["amount"]) == ("-30", "5")
         assert balance(session, one) == 100
     page = clients("Admin").get(f"/admin/reviews/{case}")

@@ -189,7 +189,7 @@ class Ledger:
         self.moves += service.post_many(self.session, SYSTEM, moves).ids
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
 def test_the_ledger_answers_as_the_book_predicts(session, steps):
     savepoint = session.begin_nested()

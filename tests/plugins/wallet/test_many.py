@@ -18,6 +18,11 @@ from .conftest import SYSTEM, balance, count, new_wallet
 from .test_races import at_once, move
 
 
+@pytest.fixture
+def platform(town):
+    return town
+
+
 def legs(*pairs):
     return tuple(Leg(account, amount) for account, amount in pairs)
 

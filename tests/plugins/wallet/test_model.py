@@ -38,7 +38,7 @@ def predict(balances, frozen, used, source, destination, amount, reference):
     return "posted"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=TRANSFERS)
 def test_the_ledger_agrees_with_a_dict(session, steps):
     savepoint = session.begin_nested()

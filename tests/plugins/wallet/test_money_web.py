@@ -23,6 +23,16 @@ from .test_wallet_web import pay
 API = "/api/v1/wallet"
 
 
+@pytest.fixture
+def platform(town):
+    return town
+
+
+@pytest.fixture
+def app(town_app):
+    return town_app
+
+
 def test_a_member_reserves_captures_a_part_and_sees_each_status(me, friend):
     client, _member, account = me
     body = {"amount": {"amount": "40", "asset": "POINTS"}, "seconds": 3600, "reason": "hotel"}
