@@ -118,7 +118,8 @@ def field_of(column: Any, *, written: bool) -> Any:
     if isinstance(kind, sa.Uuid):
         return fields.UUID(**options)
     if isinstance(kind, sa.Numeric):
-        return fields.Decimal(as_string=True, **options)
+        told: dict[str, Any] = {} if written else {"metadata": {"type": "string", "format": "decimal"}}
+        return fields.Decimal(as_string=True, **told, **options)
     if isinstance(kind, (sa.JSON, JSONB)):
         return fields.Raw(**options)
     raise TypeError(f"{column}: no wire format for {kind!r}; name it in Resource(hidden=…)")
