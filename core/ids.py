@@ -14,3 +14,11 @@ def new_id() -> UUID:
     fraction = rest * 4096 // 1_000_000
     random = int.from_bytes(os.urandom(8), "big") & ((1 << 62) - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random)
+
+
+def uuid_of(text: str) -> UUID | None:
+    """The UUID that ``text`` spells; None where it is none."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -9,12 +9,11 @@ from flask import request
 from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from werkzeug.wrappers import Response
 
 from core import access, lifecycle, roles
 from core.actor import Actor
-from core.admin.pages import PageBlueprint, flash, redirect, render
-from core.errors import DomainError, NotFound
+from core.admin.pages import PageBlueprint, flash, redirect, render, tried
+from core.errors import NotFound
 from core.gateway.request import platform
 from core.i18n import _
 from core.members import standing
@@ -45,8 +44,8 @@ def overview(session: Session, actor: Actor) -> Any:
 @pages.post("", permission="core:role:update")
 def create(session: Session, actor: Actor) -> Any:
     name = request.form.get("name", "").strip()
-    if refused := _tried(session, lambda: roles.create(session, actor, name)):
-        return refused(HOME)
+    if not tried(session, lambda: roles.create(session, actor, name)):
+        return redirect(HOME)
     flash(_("The role {role} is there. Say now what it grants."), role=name)
     return redirect(f"{HOME}/{session.scalar(select(access.role.c.id).where(access.role.c.name == name))}")
 
@@ -69,8 +68,8 @@ def show(session: Session, actor: Actor, key: int) -> Any:
 @pages.post("/<int:key>", permission="core:role:update")
 def grant(session: Session, actor: Actor, key: int) -> Any:
     name = _name(session, key)
-    if refused := _tried(session, lambda: roles.grant(session, actor, name, request.form.getlist("permission"))):
-        return refused(f"{HOME}/{key}")
+    if not tried(session, lambda: roles.grant(session, actor, name, request.form.getlist("permission"))):
+        return redirect(f"{HOME}/{key}")
     flash(_("Saved. It holds in every process from the next request on."))
     return redirect(f"{HOME}/{key}")
 
@@ -78,8 +77,8 @@ def grant(session: Session, actor: Actor, key: int) -> Any:
 @pages.post("/<int:key>/rename", permission="core:role:update")
 def rename(session: Session, actor: Actor, key: int) -> Any:
     name = _name(session, key)
-    if refused := _tried(session, lambda: roles.rename(session, actor, name, request.form.get("name", ""))):
-        return refused(f"{HOME}/{key}")
+    if not tried(session, lambda: roles.rename(session, actor, name, request.form.get("name", ""))):
+        return redirect(f"{HOME}/{key}")
     flash(_("Saved."))
     return redirect(f"{HOME}/{key}")
 
@@ -87,8 +86,8 @@ def rename(session: Session, actor: Actor, key: int) -> Any:
 @pages.post("/<int:key>/delete", permission="core:role:update")
 def delete(session: Session, actor: Actor, key: int) -> Any:
     name = _name(session, key)
-    if refused := _tried(session, lambda: roles.remove(session, actor, name)):
-        return refused(f"{HOME}/{key}")
+    if not tried(session, lambda: roles.remove(session, actor, name)):
+        return redirect(f"{HOME}/{key}")
     flash(_("The role {role} is gone."), role=name)
     return redirect(HOME)
 
@@ -97,10 +96,8 @@ def delete(session: Session, actor: Actor, key: int) -> Any:
 def assign(session: Session, actor: Actor, key: UUID) -> Any:
     """Give a member the ticked roles and no others, with a reason."""
     wanted, reason = request.form.getlist("role"), request.form.get("reason", "")
-    if refused := _tried(
-        session, lambda: roles.assign(session, actor, key, wanted, reason=standing.reason_given(reason))
-    ):
-        return refused(f"/admin/members/{key}")
+    if not tried(session, lambda: roles.assign(session, actor, key, wanted, reason=standing.reason_given(reason))):
+        return redirect(f"/admin/members/{key}")
     flash(_("Saved. It holds in every process from the next request on."))
     return redirect(f"/admin/members/{key}")
 
@@ -124,25 +121,6 @@ def _name(session: Session, key: int) -> str:
     if name is None:
         raise NotFound()
     return str(name)
-
-
-def _tried(session: Session, change: Any) -> Any:
-    """Carry out a change; where it is refused, what leads back to the page that then says why."""
-    try:
-        with session.begin_nested():
-            change()
-    except DomainError as problem:
-        if problem.status not in (403, 409, 422):
-            raise
-        details = problem.details if isinstance(problem.details, dict) else {}
-        sentence = next((str(texts[0]) for texts in details.values()), "")
-        flash(sentence or problem.sentence, "danger", **({} if sentence else problem.params))
-
-        def back(url: str) -> Response:
-            return redirect(url)
-
-        return back
-    return None
 
 
 def _groups(held: frozenset[str], off: frozenset[str]) -> list[dict[str, Any]]:

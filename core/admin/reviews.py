@@ -11,14 +11,16 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from core.actor import Actor
-from core.admin.pages import PageBlueprint, flash, redirect, render
+from core.admin.pages import PageBlueprint, flash, redirect, render, tried
 from core.audit.models import AuditRow
 from core.clock import now
 from core.errors import DomainError
 from core.i18n import _
+from core.ids import uuid_of
 from core.members.models import Member
 from core.rest.paging import paginate
 from core.reviews import queries, service
+from core.reviews.errors import AssigneeRefused
 from core.reviews.models import Review
 from core.reviews.queries import VIEWS, Filter
 
@@ -57,57 +59,64 @@ def case(session: Session, actor: Actor, key: UUID) -> Any:
 
 @pages.post("/<uuid:key>/claim", permission="core:review:list")
 def claim(session: Session, actor: Actor, key: UUID) -> Any:
-    service.claim(session, actor, key, take_over=request.form.get("take_over") == "yes")
-    flash(_("The case is yours."))
+    over = request.form.get("take_over") == "yes"
+    if tried(session, lambda: service.claim(session, actor, key, take_over=over)):
+        flash(_("The case is yours."))
     return redirect(_back(key))
 
 
 @pages.post("/<uuid:key>/release", permission="core:review:list")
 def release(session: Session, actor: Actor, key: UUID) -> Any:
-    service.release(session, actor, key)
-    flash(_("The case is free again."))
+    if tried(session, lambda: service.release(session, actor, key)):
+        flash(_("The case is free again."))
     return redirect(_back(key))
 
 
 @pages.post("/<uuid:key>/assign", permission="core:review:list")
 def assign(session: Session, actor: Actor, key: UUID) -> Any:
-    service.assign(session, actor, key, assignee_id=UUID(request.form["assignee_id"]))
-    flash(_("The case was passed on."))
+    assignee = uuid_of(request.form.get("assignee_id", ""))
+    if assignee is None:
+        raise AssigneeRefused()
+    if tried(session, lambda: service.assign(session, actor, key, assignee_id=assignee)):
+        flash(_("The case was passed on."))
     return redirect(_back(key))
 
 
 @pages.post("/<uuid:key>/escalate", permission="core:review:list")
 def escalate(session: Session, actor: Actor, key: UUID) -> Any:
-    review = service.escalate(session, actor, key, reason=request.form.get("reason", ""))
+    if not tried(session, lambda: service.escalate(session, actor, key, reason=request.form.get("reason", ""))):
+        return redirect(_back(key))
     flash(_("The case was passed up."))
-    return _go_on(session, actor, review)
+    return _go_on(session, actor, key)
 
 
 @pages.post("/<uuid:key>/note", permission="core:review:list")
 def note(session: Session, actor: Actor, key: UUID) -> Any:
-    service.note(session, actor, key, text=request.form.get("text", ""))
-    flash(_("The note is kept."))
+    if tried(session, lambda: service.note(session, actor, key, text=request.form.get("text", ""))):
+        flash(_("The note is kept."))
     return redirect(_back(key))
 
 
 @pages.post("/<uuid:key>/decide", permission="core:review:list")
 def decide(session: Session, actor: Actor, key: UUID) -> Any:
     approved = request.form.get("decision") == "approve"
-    review = service.decide(session, actor, key, approved=approved, reason=request.form.get("reason", ""))
+    reason = request.form.get("reason", "")
+    if not tried(session, lambda: service.decide(session, actor, key, approved=approved, reason=reason)):
+        return redirect(_back(key))
     flash(_("Approved.") if approved else _("Rejected."))
-    return _go_on(session, actor, review)
+    return _go_on(session, actor, key)
 
 
 @pages.post("/bulk", permission="core:review:list")
 def decide_many(session: Session, actor: Actor) -> Any:
     """Decide each chosen case by itself: one that is refused stays open, with the reason told, and stops no other."""
     approved = request.form.get("decision") == "approve"
-    chosen = request.form.getlist("case")[:MOST_AT_ONCE]
+    chosen = [key for one in request.form.getlist("case")[:MOST_AT_ONCE] if (key := uuid_of(one))]
     done, refused = 0, []
     for key in chosen:
         try:
             with session.begin_nested():
-                service.decide(session, actor, UUID(key), approved=approved, reason=request.form.get("reason", ""))
+                service.decide(session, actor, key, approved=approved, reason=request.form.get("reason", ""))
             done += 1
         except DomainError as problem:
             refused.append(problem.fill(gettext(problem.sentence)))
@@ -156,9 +165,9 @@ def _obstacle(actor: Actor, review: Review, four_eyes: bool) -> str:
     return "own" if review.member_id is not None and review.member_id == actor.member_id else ""
 
 
-def _go_on(session: Session, actor: Actor, review: Review) -> Response:
+def _go_on(session: Session, actor: Actor, key: UUID) -> Response:
     """To the next case of the view, or to the list when none is left."""
-    following = queries.next_case(session, actor, _wanted(), review)
+    following = queries.next_case(session, actor, _wanted(), session.get_one(Review, key))
     return redirect(_back(following) if following else _url("/admin/reviews"))
 
 

@@ -18,6 +18,7 @@ from core.errors import PermissionMissing, Unauthenticated
 from core.fab.views import class_name
 from core.gateway.request import platform
 from core.hookspecs import Hit
+from core.ids import uuid_of
 from core.resource import BoundResource
 from core.rest.resource import prefix_search
 
@@ -89,14 +90,7 @@ def _part(bound: BoundResource, actor: Actor, text: str) -> Any:
 
 
 def _matching(bound: BoundResource, key: Any, text: str) -> sa.ColumnElement[bool] | None:
-    if identifier := _identifier(text):
+    if identifier := uuid_of(text):
         same: sa.ColumnElement[bool] = key == identifier
         return same if key.type.python_type is UUID else None
     return prefix_search(bound, text) if bound.resource.search else None
-
-
-def _identifier(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -44,8 +44,8 @@ def test_a_moderator_finds_a_case_and_decides_it(
     assert answer.status_code == 303
     assert state(site, key) == "approved"
     assert title in moderator.get("/admin/reviews?view=decided").text
-    again = moderator.send(f"/admin/reviews/{key}/decide", decision="approve")
-    assert again.status_code == 409
+    moderator.send(f"/admin/reviews/{key}/decide", decision="approve")
+    assert "It is never decided twice." in moderator.get(f"/admin/reviews/{key}").text
 
 
 def test_a_whole_round_of_a_case_leaves_its_marks(
@@ -59,6 +59,33 @@ def test_a_whole_round_of_a_case_leaves_its_marks(
     page = moderator.get(f"/admin/reviews/{key}").text
     assert "Asked for a receipt" in page
     assert "Too big for me" in page
+
+
+@pytest.mark.parametrize(
+    ("act", "values"),
+    [
+        ("decide", {"decision": "reject"}),
+        ("decide", {"decision": "reject", "reason": "x" * 501}),
+        ("escalate", {}),
+        ("note", {"text": " "}),
+        ("assign", {"assignee_id": "nobody"}),
+        ("assign", {}),
+        ("assign", {"assignee_id": str(new_id())}),
+    ],
+)
+def test_what_is_refused_is_told_and_the_case_stays_open(
+    site: Platform, people: Callable[..., Person], ask: Callable[..., UUID], act: str, values: dict[str, str]
+) -> None:
+    key, moderator = ask(), people("Moderator", browser=True)
+    answer = moderator.send(f"/admin/reviews/{key}/{act}", **values)
+    assert answer.status_code in (303, 422)
+    assert state(site, key) == "open"
+
+
+def test_many_that_are_no_cases_are_passed_over(people: Callable[..., Person]) -> None:
+    moderator = people("Moderator", browser=True)
+    sent = {"decision": "approve", "case": ["", "nobody", str(new_id())]}
+    assert moderator.send("/admin/reviews/bulk", **sent).status_code == 303
 
 
 def test_many_are_decided_at_once_and_each_for_itself(
