@@ -142,6 +142,7 @@ class EmbeddedPostgres:
     def _run(self, data: Path, account: Account | None) -> None:
         settings = SETTINGS | {
             "fsync": "on" if self._fsync else "off",
+            **({} if self._fsync else {"max_connections": "300"}),  # tests keep the pools of many platforms
             "unix_socket_directories": str(self.socket),
         }
         argv = [str(binaries.bin_for(account) / "postgres"), "-D", str(data)]

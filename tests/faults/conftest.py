@@ -31,7 +31,7 @@ from core.runtime.redis import EmbeddedRedis
 from tests.conftest import test_config
 from tests.core.workshop import eventually as eventually
 from tests.core.workshop import plain_logs as plain_logs
-from tests.faults import alpha
+from tests.faults import alpha_plugin as alpha
 from tests.proofs import broken
 
 ROOT = Path(__file__).resolve().parents[2]

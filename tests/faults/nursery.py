@@ -79,7 +79,7 @@ def main(home: str, database_url: str, redis_url: str) -> None:
     from core import logs
     from core.platform import Platform
     from tests.conftest import test_config
-    from tests.faults import alpha
+    from tests.faults import alpha_plugin as alpha
 
     logs.configure("WARNING", process="nursery")
     config = test_config(home=Path(home), web_workers=1, web_threads=4, worker_threads=2)

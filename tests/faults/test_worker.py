@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from core.jobs.queue import enqueue
-from tests.faults import alpha
+from tests.faults import alpha_plugin as alpha
 from tests.faults.conftest import SYSTEM, House
 
 DONE = "UPDATE core_delivery SET state = 'done'"
