@@ -102,6 +102,9 @@ def tried(session: Session, change: Callable[[], Any]) -> bool:
             raise
         details = problem.details if isinstance(problem.details, dict) else {}
         sentence = next((str(texts[0]) for texts in details.values()), "")
-        flash(sentence or problem.sentence, "danger", **({} if sentence else problem.params))
+        if sentence:  # it may quote what somebody typed, braces too
+            flash("{reason}", "danger", reason=gettext(sentence))
+        else:
+            flash(problem.sentence, "danger", **problem.params)
         return False
     return True

@@ -128,10 +128,7 @@ def decide_many(session: Session, actor: Actor) -> Any:
 
 def _list(session: Session, actor: Actor, wanted: Filter) -> dict[str, Any]:
     cursor = request.args.get("cursor", "")
-    limit = 50
-    page = paginate(
-        session, queries.matching(session, actor, wanted), queries.order(wanted), limit=limit, cursor=cursor
-    )
+    page = paginate(session, queries.matching(session, actor, wanted), queries.order(wanted), limit=PAGE, cursor=cursor)
     kinds = service.visible_kinds(session, actor)
     return {
         "page": page,
