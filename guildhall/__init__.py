@@ -30,6 +30,8 @@ from core.db.base import (
 from core.errors import Conflict, DomainError, Forbidden, Invalid, Limit, NotFound, Unavailable
 from core.events.event import Event, StoredEvent, Subscriber
 from core.events.publish import publish
+from core.export.csv import csv_line
+from core.export.table import Column, Table
 from core.files import service as files
 from core.files.upload import DOCUMENTS, IMAGES, MEDIA
 from core.hooks import call, collect
@@ -56,6 +58,7 @@ __all__ = [
     "Actor",
     "Amount",
     "ChainUnknown",
+    "Column",
     "Conflict",
     "Count",
     "CreatedAt",
@@ -96,6 +99,7 @@ __all__ = [
     "Slug",
     "StoredEvent",
     "Subscriber",
+    "Table",
     "Translator",
     "TronAddress",
     "TronText",
@@ -109,6 +113,7 @@ __all__ = [
     "call",
     "choice",
     "collect",
+    "csv_line",
     "enqueue",
     "enqueue_once",
     "files",

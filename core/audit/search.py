@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -21,6 +19,7 @@ from core.audit.reading import named
 from core.audit.trail import record
 from core.clock import rfc3339
 from core.errors import Invalid
+from core.export.csv import csv_line
 from core.i18n import _
 
 CHUNK = 1000
@@ -28,7 +27,6 @@ COLUMNS = (
     *("id", "at", "actor_kind", "actor_id", "actor_name", "ip", "action", "subject_type", "subject_id"),
     *("changes", "reason", "request_id", "correlation_id", "impersonator_id", "digest"),
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 Format = Literal["csv", "ndjson"]
 
 
@@ -106,7 +104,7 @@ def lines(unit_of_work: Callable[[], AbstractContextManager[Session]], search: S
     Each chunk is read in a unit of work of its own, so that a slow reader holds no connection.
     """
     if format == "csv":
-        yield _csv(COLUMNS)
+        yield csv_line(COLUMNS)
     after: UUID | None = None
     while True:
         query = search.query().order_by(AuditRow.id).limit(CHUNK)
@@ -116,7 +114,7 @@ def lines(unit_of_work: Callable[[], AbstractContextManager[Session]], search: S
             ).all()
         for row in rows:
             values = _values(row)
-            yield _csv(map(csv_cell, values.values())) if format == "csv" else json.dumps(values) + "\n"
+            yield csv_line(values.values()) if format == "csv" else json.dumps(values) + "\n"
         if len(rows) < CHUNK:
             return
         after = rows[-1].id
@@ -126,17 +124,3 @@ def _values(row: AuditRow) -> dict[str, Any]:
     values = {name: getattr(row, name) for name in COLUMNS}
     texts = {name: str(value) for name, value in values.items() if isinstance(value, UUID)}
     return {**values, **texts, "at": rfc3339(row.at), "digest": row.digest.hex()}
-
-
-def csv_cell(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, (dict, list)):
-        value = json.dumps(value, ensure_ascii=False)
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def _csv(cells: Any) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()

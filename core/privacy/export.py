@@ -25,13 +25,13 @@ from core import hooks, lifecycle, settings
 from core.actor import Actor
 from core.audit import reading
 from core.audit.models import AuditRow
-from core.audit.search import csv_cell
 from core.audit.trail import plain, record
 from core.clock import now, rfc3339
 from core.db.base import metadata
 from core.db.personal import Holding, holdings
 from core.errors import NotFound
 from core.events.publish import publish
+from core.export.csv import csv_cell
 from core.files import service as files
 from core.files.errors import StorageSilent
 from core.files.models import StoredFile

@@ -5,18 +5,17 @@ Amounts are integers of the smallest unit; files for people show them with the a
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, case, exists, func, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
-from guildhall import now
+from guildhall import csv_line, now
 
 from . import queries
 from .models import Entry, Hold, Transfer
@@ -146,27 +145,21 @@ def _holds(
 
 def statement_csv(account: queries.Balance, statement: queries.Statement) -> str:
     """A statement as CSV (RFC 4180): the opening line, each entry with the balance after it, the closing line."""
-    out = io.StringIO()
-    rows = csv.writer(out)
-    rows.writerow(["at", "kind", "with", "reason", "amount", "balance", "asset", "transfer"])
+    out = [csv_line(["at", "kind", "with", "reason", "amount", "balance", "asset", "transfer"])]
 
-    def line(at: datetime, kind: str, amount: str, balance: int, extra: Sequence[str] = ("", "", "")) -> None:
-        other, reason, transfer = (_plain(one) for one in extra)
-        rows.writerow(
-            [at.isoformat(), kind, other, reason, amount, _units(balance, account.scale), account.asset, transfer]
-        )
+    def line(
+        at: datetime, kind: str, amount: Decimal | None, balance: int, extra: Sequence[str] = ("", "", "")
+    ) -> None:
+        other, reason, transfer = extra
+        rest = Decimal(_units(balance, account.scale)), account.asset, transfer
+        out.append(csv_line([at, kind, other, reason, amount, *rest]))
 
-    line(statement.start, "opening", "", statement.opening)
+    line(statement.start, "opening", None, statement.opening)
     for one in statement.lines:
         extra = (one.counterpart, one.reason, str(one.transfer_id))
-        line(one.at, one.kind, _units(one.amount, account.scale), one.balance, extra)
-    line(statement.end, "closing", "", statement.closing)
-    return out.getvalue()
-
-
-def _plain(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula."""
-    return "'" + cell if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+        line(one.at, one.kind, Decimal(_units(one.amount, account.scale)), one.balance, extra)
+    line(statement.end, "closing", None, statement.closing)
+    return "".join(out)
 
 
 def _units(amount: int, scale: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from core.access import member_permissions
 from core.actor import Actor
@@ -84,6 +84,17 @@ def test_a_decision_its_effect_its_event_and_its_audit_row_are_one(desk: Desk, m
     with desk.site.unit_of_work() as session:
         acts = session.scalars(select(AuditRow.action).where(AuditRow.subject_id == str(key))).all()
     assert acts == ["core.review.approved"]
+
+
+def test_a_statement_that_was_prepared_long_ago_opens_cases_still(desk: Desk) -> None:
+    with desk.site.unit_of_work(SYSTEM) as session:
+        session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        asked = [
+            service.open_review(session, SYSTEM, "library.loan", subject_id=number, title="A loan")
+            for number in range(12)
+        ]
+        assert len(set(asked)) == 12
+        session.rollback()
 
 
 def test_what_the_effect_refuses_leaves_the_case_open(desk: Desk, moderator: Actor) -> None:
