@@ -7,7 +7,7 @@ export PORT REPO DEMO
 PYTHON = .venv/bin/python
 SYNC = $(PYTHON) -m uv sync --frozen --inexact --quiet
 
-.PHONY: run test lint bench sqlmap lock clean
+.PHONY: run test lint bench pictures sqlmap lock clean
 .DELETE_ON_ERROR:
 
 run: .venv/.run
@@ -24,6 +24,11 @@ lint: .venv/.test
 
 bench: .venv/.test
 	@exec $(PYTHON) -m bench $(ARGS)
+
+# Every page in light and dark, on a desktop and a phone, and in Arabic: into var/screenshots.
+pictures: .venv/.test
+	@rm -rf var/screenshots
+	@exec $(PYTHON) -m pytest -q tests/e2e/test_pages.py tests/e2e/test_right_to_left.py $(ARGS)
 
 sqlmap: .venv/.test
 	@exec $(PYTHON) -m tests.contract.sqlmap $(ARGS)

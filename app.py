@@ -63,7 +63,10 @@ def create_app(platform: Platform) -> Flask:
 
 def cli() -> None:
     """Run the ``guildhall`` command."""
-    from core.commands import main
+    from core.heap import loading
+
+    with loading():
+        from core.commands import main
 
     main(prog_name="guildhall")
 

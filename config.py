@@ -14,7 +14,7 @@ import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,6 +37,9 @@ class Config(BaseModel):
 
     home: Path = Field(Path("var"), description="Folder for embedded engines, secrets, files and logs.")
     database_url: str | None = Field(None, description="PostgreSQL 18 URL; empty starts the embedded engine.")
+    replica_url: str = Field(
+        "", repr=False, description="PostgreSQL URL of a read replica; reports are read there. Empty: the database."
+    )
     redis_url: str | None = Field(None, description="Redis URL; empty starts the embedded engine.")
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
     port: int = Field(8000, ge=1, le=65535, description="Port the web server listens on.")
@@ -57,7 +60,9 @@ class Config(BaseModel):
         "", repr=False, description="Where files lie: s3://bucket/prefix?endpoint=…&region=…; empty is HOME/files."
     )
     cdn_url: str = Field(
-        "", description="Where a CDN gives out /static, such as https://cdn.example.org; empty: this server does."
+        "",
+        description="Where a CDN gives out /static and public pictures, such as https://cdn.example.org; empty: this "
+        "server does.",
     )
     smtp_url: str = Field("", repr=False, description="smtp://user:password@host:port; empty keeps mail in-app only.")
     mail_from: str = Field("Guildhall <no-reply@example.org>", description="Sender of e-mail.")
@@ -76,6 +81,10 @@ class Config(BaseModel):
         "127.0.0.1, ::1", description="Networks that read /metrics without signing in, comma-separated."
     )
     metrics_port: int = Field(0, ge=0, le=65535, description="Port of a worker's or scheduler's own /metrics; 0: none.")
+    webhook_networks: str = Field(
+        "",
+        description="Private networks that webhooks may reach all the same, also by plain http, comma-separated.",
+    )
     otlp_endpoint: str = Field("", description="OTLP/HTTP collector that traces are sent to; empty makes none.")
     pool_size: int = Field(10, ge=1, le=100, description="Database connections of each process.")
     conformance_routes: Literal["off", "on", "force"] = Field(
@@ -141,7 +150,7 @@ class Config(BaseModel):
             raise ValueError("give a Redis URL, like redis://host:6379/0")
         return url
 
-    @field_validator("metrics_from")
+    @field_validator("metrics_from", "webhook_networks")
     @classmethod
     def _networks(cls, networks: str) -> str:
         for one in filter(None, map(str.strip, networks.split(","))):
@@ -155,6 +164,11 @@ class Config(BaseModel):
     def url(self) -> str:
         """The address people use, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def open_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """``webhook_networks`` as networks."""
+        return tuple(ip_network(one.strip()) for one in self.webhook_networks.split(",") if one.strip())
 
     @property
     def secure(self) -> bool:

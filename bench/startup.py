@@ -28,7 +28,8 @@ BOOT_LIMIT = 12  # statements
 PATIENCE = 90  # seconds
 # Everything that a web process imports before it serves.
 OWN = """
-import json, sys, time
+import gc, json, sys, time
+gc.disable()  # as core.heap.loading has it while a process loads; alike below
 began = time.perf_counter()
 import app
 import core.admin.account, core.admin.shell, core.admin.site, core.fab.wall, core.gateway.headers, core.rest.openapi
@@ -42,7 +43,8 @@ ours = {"__main__", "app", "config", "core", "guildhall", "plugins"}
 print(json.dumps([seconds, cpu, [name for name in sys.modules if name.split(".")[0] not in ours]]))
 """
 THEIRS = """
-import contextlib, importlib, json, sys, time
+import contextlib, gc, importlib, json, sys, time
+gc.disable()
 names = json.load(sys.stdin)
 began = time.perf_counter()
 for name in names:

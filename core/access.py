@@ -6,17 +6,17 @@ A permission is called ``plugin:resource:action`` everywhere; in the role tables
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext
-from sqlalchemy import Select, column, insert, select, table, text
+from sqlalchemy import Select, column, insert, select, table
 from sqlalchemy.orm import Session
 
-from core import lifecycle
+from core import generation, lifecycle
 from core.actor import bundle_of
 from core.db import locks
 from core.errors import NotFound
@@ -75,23 +75,28 @@ def within(permissions: Iterable[str], scopes: Iterable[str]) -> frozenset[str]:
     )
 
 
-# What the roles of the user ``m.user_id`` grant, as a column of any query that has such an ``m``; see ``granted``.
-GRANTED = """ARRAY(SELECT ARRAY[p.name, v.name]
-    FROM ab_user_role ur JOIN ab_permission_view_role pr ON pr.role_id = ur.role_id
-    JOIN ab_permission_view pv ON pv.id = pr.permission_view_id
-    JOIN ab_permission p ON p.id = pv.permission_id JOIN ab_view_menu v ON v.id = pv.view_menu_id
-    WHERE ur.user_id = m.user_id)"""
-_GRANTED = text(f"SELECT {GRANTED} FROM (SELECT CAST(:user_id AS integer) AS user_id) m")
+# The names of the roles of the user ``m.user_id``, as a column of any query that has such an ``m``.
+ROLE_NAMES = """ARRAY(SELECT r.name FROM ab_user_role ur JOIN ab_role r ON r.id = ur.role_id
+    WHERE ur.user_id = m.user_id ORDER BY r.name)"""
+# The generation, as a column of any query: what is kept for it is then not older than what the query reads.
+GENERATION = "(SELECT value FROM core_generation WHERE id = 1)"
 
 
-def granted(pairs: Iterable[Sequence[str]]) -> frozenset[str]:
-    """The names of the permissions that the column GRANTED holds."""
-    return frozenset(permission_name(*pair) for pair in pairs)
+def granted_by(session: Session, roles: Iterable[str]) -> frozenset[str]:
+    """Every permission that one of these roles grants; kept for the present generation."""
+    key = ("granted", tuple(roles))
+    found: frozenset[str] | None = generation.cached(session, key)
+    if found is None:
+        by_role = grants(session)
+        found = frozenset().union(*(by_role.get(name, frozenset()) for name in key[1]))
+        generation.keep(session, key, found)
+    return found
 
 
 def permissions_of(session: Session, user_id: int) -> frozenset[str]:
-    """Every permission that the roles of a user grant, in one query."""
-    return granted(session.scalar(_GRANTED, {"user_id": user_id}) or ())
+    """Every permission that the roles of a user grant, read anew."""
+    by_role = grants(session)
+    return frozenset().union(*(by_role.get(name, frozenset()) for name in roles_of(session, user_id)))
 
 
 def roles_of(session: Session, user_id: int) -> tuple[str, ...]:
@@ -139,6 +144,8 @@ def sync(session: Session, known: Iterable[str], grants: Mapping[str, Iterable[s
         if name in fresh or (holder not in old_roles and name in ids)
     ]
     _insert(session, permission_view_role, granted)
+    if granted:
+        generation.advance(session)
     return {"permissions": len(fresh)}
 
 
@@ -227,14 +234,22 @@ def explain(session: Session, member_id: UUID, name: str) -> Explanation:
     return explain_each(session, member_id, [name])[0]
 
 
-def explain_each(session: Session, member_id: UUID, names: Iterable[str] | None = None) -> list[Explanation]:
-    """``explain`` for every permission there is, or for these, in two queries. Raises NotFound."""
+def explain_each(
+    session: Session,
+    member_id: UUID,
+    names: Iterable[str] | None = None,
+    by_role: Mapping[str, frozenset[str]] | None = None,
+) -> list[Explanation]:
+    """``explain`` for every permission there is, or for these; ``by_role`` is ``grants``, where it is known.
+
+    Raises NotFound.
+    """
     registry = session.info["registry"]
     found = session.execute(select(member.c.user_id, member.c.status).where(member.c.id == member_id)).first()
     if found is None:
         raise NotFound()
     has = set(roles_of(session, found.user_id)) if found.user_id else set()
-    by_role, off = grants(session), lifecycle.disabled(session)
+    by_role, off = by_role or grants(session), lifecycle.disabled(session)
     owned = {
         bound.permission(action)
         for bound in registry.resources.values()

@@ -28,10 +28,10 @@ class Actor:
     ``permissions`` are full names such as ``wallet:transfer:create``; the system may do everything.
     ``correlation_id`` follows one cause through every stage, ``causation_id`` is the event that led here.
     ``stepped_up_at`` is when the holder of the session last proved who they are, by all factors they have;
-    ``two_factor`` is whether they have a second one. ``impersonator`` is the admin who acts as this member by
-    ``impersonation``, which is ``read_only`` or not; the session is the admin's own. ``is_admin`` is whether the holder
-    of the session or key, be it the impersonator, is an admin. ``bulk`` marks an import or another job: the deliveries
-    it causes wait behind those that a person causes.
+    ``second_factors`` are the kinds of second ones they have turned on. ``impersonator`` is the admin who acts as this
+    member by ``impersonation``, which is ``read_only`` or not; the session is the admin's own. ``is_admin`` is whether
+    the holder of the session or key, be it the impersonator, is an admin. ``bulk`` marks an import or another job: the
+    deliveries it causes wait behind those that a person causes.
     """
 
     kind: Kind
@@ -48,7 +48,7 @@ class Actor:
     ip: str | None = None
     request_id: str | None = None
     stepped_up_at: datetime | None = None
-    two_factor: bool = False
+    second_factors: frozenset[str] = frozenset()
     correlation_id: UUID = field(default_factory=new_id)
     causation_id: UUID | None = None
     bulk: bool = False

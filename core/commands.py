@@ -18,6 +18,7 @@ from core import logs, translations
 from core.actor import Actor
 from core.db.branch import DatabaseUnfit
 from core.errors import DomainError
+from core.heap import loading
 from core.runtime import Process, RuntimeProblem, engines
 
 if TYPE_CHECKING:
@@ -68,10 +69,8 @@ def main(context: click.Context) -> None:
         return
     if not sys.stderr.isatty():
         logs.configure("WARNING", process=name or "")
-    from core.platform import Platform
-
     database_url, redis_url = context.with_resource(engines(config))
-    context.obj = Platform(config, database_url, redis_url)
+    context.obj = _platform(config, database_url, redis_url)
     context.obj.upgrade()
 
 
@@ -97,9 +96,7 @@ def processes() -> list[Process]:
 
 def _prepare(config: Config, database_url: str, redis_url: str) -> None:
     """Migrate, make the first admin, load the demo and the history asked for."""
-    from core.platform import Platform
-
-    platform = Platform(config, database_url, redis_url)
+    platform = _platform(config, database_url, redis_url)
     for name, outcome in platform.upgrade().items():
         if not outcome.ok:
             console.print(f"[yellow]The plugin {name} could not be migrated: {outcome.reason}[/]")
@@ -158,11 +155,17 @@ def _connected(config: Config) -> Platform:
     if config.database_url is None:
         raise click.ClickException("Set GUILDHALL_DATABASE_URL, or use `guildhall run`, which brings its own engines.")
     from core.observability import metrics, traces
-    from core.platform import Platform
 
     metrics.serve(config.metrics_port, config.host)
     traces.setup(config.otlp_endpoint, process=click.get_current_context().info_name or "")
-    return Platform(config, config.database_url, config.redis_url)
+    return _platform(config, config.database_url, config.redis_url)
+
+
+def _platform(config: Config, database_url: str, redis_url: str | None) -> Platform:
+    with loading():
+        from core.platform import Platform
+
+        return Platform(config, database_url, redis_url)
 
 
 @main.group()
@@ -173,9 +176,7 @@ def db(context: click.Context) -> None:
         return
     if not sys.stderr.isatty():
         logs.configure("WARNING", process="db")
-    from core.platform import Platform
-
-    context.obj = Platform(context.obj, *context.with_resource(engines(context.obj)))
+    context.obj = _platform(context.obj, *context.with_resource(engines(context.obj)))
 
 
 @db.command("upgrade")
@@ -231,17 +232,64 @@ def plugin_group() -> None:
 
 
 @plugin_group.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for a program.")
 @click.pass_obj
-def plugin_list(platform: Platform) -> None:
+def plugin_list(platform: Platform, as_json: bool) -> None:
     """Every plugin that was found, its state and why."""
+    import json
+
     from core.loader import state_of
 
-    table = Table("plugin", "version", "state", "reason")
     with platform.unit_of_work() as session:
-        for one in platform.found:
-            state, reason = state_of(session, one)
-            table.add_row(one.name, one.plugin.version if one.plugin else "", state, reason)
+        rows = [
+            (one.name, one.plugin.version if one.plugin else "", *map(str, state_of(session, one)))
+            for one in platform.found
+        ]
+    if as_json:
+        names = ("name", "version", "state", "reason")
+        return click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=1))
+    table = Table("plugin", "version", "state", "reason")
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
+
+
+@plugin_group.command("doctor")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for a program.")
+@click.pass_obj
+def plugin_doctor(platform: Platform, name: str | None, as_json: bool) -> None:
+    """Say what is wrong with the plugin NAME, or with any; exit 1 when something is.
+
+    State and reason, missing requirements, revisions and what they would do to the release before, deliveries, health
+    checks, settings, permissions, docs page. Changes nothing but what every command does: it migrates first.
+    """
+    import json
+
+    from core import doctor
+
+    with platform.unit_of_work() as session:
+        found = doctor.examine(session, platform, name or "")
+        parked = {} if name else doctor.parked(session, platform)
+    if as_json:
+        click.echo(json.dumps({"plugins": [one.as_json() for one in found], "parked": parked}, indent=1))
+    else:
+        for one in found:
+            _print_diagnosis(one)
+        for owner, revisions in parked.items():
+            click.echo(f"{owner}: not installed; its tables wait, at {', '.join(revisions)}")
+    raise SystemExit(any(one.wrong for one in found))
+
+
+def _print_diagnosis(one: Any) -> None:
+    colour = "red" if one.wrong else "yellow" if one.findings else "green"
+    console.print(f"[{colour}]{one.name}[/] {one.version} {one.state.value}", highlight=False)
+    for finding in one.findings:
+        click.echo(f"  {'WRONG' if finding.wrong else 'note '} {finding.code}: {finding}")
+    for line in one.advice:
+        click.echo(f"  advice {line}")
+    if one.traceback:
+        click.echo("  " + one.traceback.rstrip().replace("\n", "\n  "))
 
 
 def _toggle(enabled: bool) -> click.Command:

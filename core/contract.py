@@ -11,16 +11,21 @@ import inspect
 import re
 from typing import Any
 
+from core import hookspecs
 from core.events.event import Subscriber
 from core.jobs.job import Job, Schedule
+from core.operation import Operation
 from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Upload, Widget
 from core.registry import Registry
-from core.resource import Resource
+from core.reports.report import Chart, Parameter, Report, ReportColumn
+from core.resource import Inline, Resource, Section
+from core.switches.switch import Switch
 
 VERSION = 1
 DECLARATIONS = (
-    *(Plugin, Resource, Subscriber, Job, Schedule, Permission, Role),
+    *(Plugin, Resource, Section, Inline, Operation, Subscriber, Job, Schedule, Permission, Role),
     *(MenuItem, Widget, HealthCheck, Gauge, Upload),
+    *(Report, ReportColumn, Chart, Parameter, Switch),
 )
 BULLET = re.compile(r"^- ((?:``\w+``(?:, )?)+): ")
 
@@ -97,6 +102,7 @@ def markdown(registry: Registry) -> str:
         names = ", ".join(f"`{field.name}`" for field in dataclasses.fields(kind))
         lines += ["", f"## {kind.__name__}", "", names + ".", "", _text(inspect.getdoc(kind))]
     lines += ["", "## Hooks", "", "Implement one with `@hookimpl`; take as few of its arguments as you need.", ""]
+    lines += [_text(inspect.getdoc(hookspecs)).partition("\n\n")[2], ""]
     for name, hook in hooks(registry).items():
         lines += [
             f"### {name}({', '.join(hook['arguments'])})",

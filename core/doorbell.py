@@ -31,20 +31,23 @@ class Doorbell:
         for queue in QUEUES.values():
             self.broker.declare_queue(queue)
 
-    def ring(self, actor_name: str = "deliver") -> None:
-        """Wake one worker, unless a ring already waits. Never raises: the tables hold the truth."""
+    def ring(self, *actor_names: str) -> None:
+        """Wake one worker each, unless a ring already waits. Never raises: the tables hold the truth."""
         try:
-            if self.client.set(f"guildhall:bell:{actor_name}", 1, nx=True, px=1000):
-                message = dramatiq.Message[None](
-                    queue_name=QUEUES[actor_name], actor_name=actor_name, args=(), kwargs={}, options={}
-                )
-                self.broker.enqueue(message)
+            asked = self.client.pipeline(transaction=False)
+            for actor_name in actor_names:
+                asked.set(f"guildhall:bell:{actor_name}", 1, nx=True, px=1000)
+            for actor_name, first in zip(actor_names, asked.execute(), strict=True):
+                if first:
+                    message = dramatiq.Message[None](
+                        queue_name=QUEUES[actor_name], actor_name=actor_name, args=(), kwargs={}, options={}
+                    )
+                    self.broker.enqueue(message)
         except (redis.RedisError, dramatiq.errors.ConnectionError) as problem:
             log.warning("doorbell did not ring", error=str(problem))
 
     def ring_all(self) -> None:
-        for actor_name in QUEUES:
-            self.ring(actor_name)
+        self.ring(*QUEUES)
 
     def answered(self, actor_name: str) -> None:
         """Let the next ring through: whatever it announces may have been missed by the round now starting."""

@@ -1,6 +1,7 @@
 """The generation row: one number that grows whenever plugins are toggled or settings change.
 
-Each process looks at it at most once a second; when it has grown, everything kept for the old one is dropped.
+Each process looks at it at most once a second, and with every request of somebody who is signed in, whose session is
+read together with it; when it has grown, everything kept for the old one is dropped.
 """
 
 from __future__ import annotations
@@ -45,6 +46,23 @@ def _fresh(session: Session) -> Cache:
             cache.entries = {}
             cache.value = value
     return cache
+
+
+def saw(session: Session, value: int) -> None:
+    """Note the generation that another statement has just read, so that this process need not look for itself.
+
+    Not from inside a transaction that changes it. An older one than the newest seen makes the process look again.
+    """
+    if session.info.get(ADVANCED):
+        return
+    cache: Cache = session.info["registry"].cache
+    if value < cache.value:
+        cache.looked_at = NEVER
+        return
+    cache.looked_at = time.monotonic()
+    if value > cache.value:
+        cache.entries = {}
+        cache.value = value
 
 
 def cached(session: Session, key: Hashable) -> Any:

@@ -44,6 +44,41 @@ def call(session: Session, name: str, **arguments: Any) -> list[tuple[str, Any]]
     return [(plugin, result) for plugin, result in answers if result is not None]
 
 
+def first(session: Session, name: str, **arguments: Any) -> Any:
+    """*First result* call: plugins are asked in dependency order until one answers; None when nobody does.
+
+    One that raises is logged and the next is asked. What a hook that takes ``session`` wrote before it raised is
+    rolled back; one that does not take it is called without a savepoint, so that it may wait for the outside.
+    """
+    for plugin, ask in _implementations(session, name, arguments):
+        try:
+            if "session" in _arguments_of(session, name):
+                session.flush()
+                with session.begin_nested():
+                    result = ask()
+            else:
+                result = ask()
+        except Exception:
+            log.exception("hook failed", hook=name, plugin=plugin)
+            continue
+        if result is not None:
+            return result
+    return None
+
+
+def implemented(session: Session, name: str) -> bool:
+    """Whether a plugin that is on implements hook ``name``."""
+    registry, off = session.info["registry"], lifecycle.disabled(session)
+    callers = getattr(registry.hooks.hook, name).get_hookimpls()
+    return any(one.plugin_name in registry.plugins and one.plugin_name not in off for one in callers)
+
+
+def _arguments_of(session: Session, name: str) -> tuple[str, ...]:
+    """The arguments that hook ``name`` is specified with."""
+    specified: tuple[str, ...] = getattr(session.info["registry"].hooks.hook, name).spec.argnames
+    return specified
+
+
 def _implementations(session: Session, name: str, arguments: dict[str, Any]) -> list[tuple[str, Any]]:
     registry = session.info["registry"]
     arguments = {"session": session, **arguments}

@@ -1,15 +1,20 @@
 """The core's hooks, all on this page. Declarations live on the manifest; a hook is for behaviour only.
 
-Policies: *isolated* — each plugin is called alone, one that raises is recorded and the others' results stand;
-*strict* — an exception ends the operation. Hooks are called in dependency order, then by name, and never for a
-plugin that is disabled. Plugins publish hooks of their own with ``Plugin(hookspecs=…)`` and call them by
-``hooks.collect(session, "name", …)``.
+Policies: *isolated* — each plugin is called alone, one that raises is recorded and the others' results stand
+(``collect``); *strict* — an exception ends the operation (``call``); *first result* — plugins are asked one after the
+other until one answers something else than None, one that raises is recorded and the next is asked (``first``). Hooks
+are called in dependency order, then by name, and never for a plugin that is disabled. Plugins publish hooks of their
+own with ``Plugin(hookspecs=…)`` and call them by ``collect(session, "name", …)``, ``call`` or ``first``.
+
+There is no policy by which each plugin changes what the one before made. Nothing needs it: claims of tokens, profiles
+and scores are sums of answers, which *isolated* gives. It comes with its first consumer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
 
     from core.actor import Actor
 
+    UnitOfWork = Callable[[], AbstractContextManager[Session]]
+
 PROJECT = "guildhall"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -27,11 +34,27 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A part of the member page: ``template`` shown with ``context`` under ``title``."""
+    """A part of the member page, in the tab of its plugin: ``template`` under ``title``, with what ``load()`` returns.
+
+    ``load`` is called when the tab is opened, ``context`` is there without. The first panel of a plugin names its tab.
+    """
 
     title: str
     template: str
-    context: dict[str, Any]
+    context: Mapping[str, Any] = field(default_factory=dict)
+    load: Callable[[], Mapping[str, Any]] | None = None
+    order: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A key figure of a member, as it is shown: ``value`` is a number or a text; ``url`` is where it comes from."""
+
+    label: str
+    value: Any
+    icon: str = ""
+    hint: str = ""
+    url: str = ""
     order: int = 100
 
 
@@ -57,6 +80,16 @@ def search(session: Session, actor: Actor, text: str) -> Iterable[Hit]:
 @hookspec
 def member_panels(session: Session, actor: Actor, member_id: UUID) -> Iterable[Panel]:
     """Parts of a member's page. *Isolated.*
+
+    Check the actor's permission yourself and return nothing where it is missing. Called for each tab of the page: read
+    nothing but in ``Panel.load``. Not called on the member's own profile page, nor for REST.
+    """
+    return ()
+
+
+@hookspec
+def member_figures(session: Session, actor: Actor, member_id: UUID) -> Iterable[Figure]:
+    """Key figures on the first tab of a member's page, in one statement. *Isolated.*
 
     Check the actor's permission yourself and return nothing where it is missing. Not called on the member's own
     profile page, nor for REST.
@@ -91,6 +124,19 @@ def member_erased(session: Session, member_id: UUID) -> None:
     Called in the transaction that erases, before anything else is gone; it may be called again after a failure. Rows
     that refer to the member need no hook (docs/integrators.md). For what lies outside of the database subscribe to
     ``core.member.erased``. Not called for a plugin that is off.
+    """
+    return None
+
+
+@hookspec
+def send_sms(unit_of_work: UnitOfWork, number: str, text: str, reference: UUID) -> str | None:
+    """Send a text message; returns the provider's number of it, or None to leave it to the next plugin. *First result.*
+
+    ``number`` is in E.164, ``text`` plain. Called by a worker outside of any transaction; open a ``unit_of_work()`` to
+    read settings, and close it before the request goes out. Raise when the provider does not take it: the next plugin
+    is asked, and where none answers all are asked again later. ``reference`` is the same each time: hand it to the
+    provider as its idempotency key where it has one. Neither log nor keep ``text`` and ``number``. Not called for codes
+    that are used or too old, nor for members who are suspended, nor while the setting ``sms_codes`` is off.
     """
     return None
 

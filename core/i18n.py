@@ -7,7 +7,7 @@ Text stays English until the edge shows it to a person. Pages and answers to req
 from __future__ import annotations
 
 import gettext
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,6 +82,18 @@ class Translator:
     def plural(self, one: str, many: str, count: int) -> str:
         """The form for ``count``; placeholders stay."""
         return self._messages.ngettext(one, many, count)
+
+
+class Seeded:
+    """Texts that a seed wrote, by the key of their row. One that is still as seeded is said in the reader's language;
+    one that an admin edited is said as it stands."""
+
+    def __init__(self, texts: Mapping[str, Iterable[str]]) -> None:
+        self._texts = {key: frozenset(own) for key, own in texts.items()}
+
+    def __call__(self, key: str, text: str, say: Callable[[str], str]) -> str:
+        """``text`` of the row ``key``, perhaps in the language that ``say`` speaks."""
+        return say(text) if text in self._texts.get(key, ()) else text
 
 
 def translated(session: Session, locale: str | None) -> Translator:

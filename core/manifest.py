@@ -6,7 +6,9 @@ from datetime import timedelta
 
 from core import hookspecs, queries
 from core.audit.commands import audit
+from core.comments.events import CommentMade
 from core.events.commands import events
+from core.events.event import Subscriber
 from core.events.quarantine import PluginQuarantined
 from core.events.replay import REPLAY_JOB, run_replay
 from core.events.retention import SWEEP_JOB, run_sweep
@@ -16,7 +18,8 @@ from core.i18n import _
 from core.jobs.job import Job, Schedule
 from core.keys.commands import keys
 from core.keys.rotate import reseal
-from core.members import impersonation, profiles
+from core.lists import bulk
+from core.members import impersonation, profiles, signals
 from core.members.commands import rotate_signing
 from core.members.events import (
     CredentialChanged,
@@ -33,15 +36,26 @@ from core.members.events import (
     PasswordResetRequested,
     ProfileCompleted,
     SignInFailed,
+    SmsCodeRequested,
     VerificationRequested,
 )
 from core.members.models import Member
+from core.members.sms import send_code
 from core.platform_settings import PlatformSettings
 from core.plugin import MenuItem, Permission, Plugin, Role, Widget
 from core.privacy import erase, export
+from core.reports import sending as report_sending
+from core.reports.events import ReportMade
+from core.reports.own import REPORTS
 from core.resource import Resource
 from core.reviews.events import ReviewAssigned, ReviewDecided, ReviewEscalated, ReviewOpened
 from core.reviews.queries import waiting
+from core.switches.commands import switch
+from core.switches.own import SWITCHES
+from core.webhooks import delivery as webhook_delivery
+from core.webhooks import service as webhooks
+from core.webhooks.events import WebhookPinged, WebhookStopped
+from core.webhooks.models import Webhook
 
 keys.add_command(rotate_signing)
 
@@ -63,6 +77,7 @@ core = Plugin(
             fields=("display_name", "tier", "locale", "time_zone", "preferred_chain"),
             search=("display_name", "email"),
             filters=("status", "tier", "source", "joined_at"),
+            bulk=("tier",),
             order="-joined_at",
             hidden=("user_id",),
             help={
@@ -73,6 +88,28 @@ core = Plugin(
             update=profiles.change_for,
             page="/admin/members/{id}",
             new_page="/admin/members/new",
+        ),
+        Resource(
+            Webhook,
+            label=_("Webhook"),
+            label_plural=_("Webhooks"),
+            icon="webhook",
+            columns=("description", "url", "state", "created_at"),
+            fields=("url", "events", "description"),
+            search=("url",),
+            few=True,
+            filters=("state",),
+            order="-id",
+            hidden=("secret", "former_secret"),
+            labels={"url": _("Address"), "description": _("What it is for"), "events": _("Events")},
+            help={"events": _("Names of events, or patterns such as wallet.*.")},
+            states={"state": {"active": "green", "off": "gray", "gone": "red", "failing": "red"}},
+            create=webhooks.create,
+            update=webhooks.change,
+            delete=webhooks.delete,
+            events=False,
+            page="/admin/webhooks/{id}",
+            new_page="/admin/webhooks/new",
         ),
     ],
     menu=[
@@ -85,6 +122,7 @@ core = Plugin(
             order=2,
             badge=waiting,
         ),
+        MenuItem(label=_("Reports"), url="/admin/reports", icon="chart-bar", permission="core:report:list", order=3),
         MenuItem(label=_("Events"), url="/admin/events", icon="activity", permission="core:event:list", order=60),
         MenuItem(label=_("Jobs"), url="/admin/jobs", icon="clock", permission="core:job:list", order=61),
         MenuItem(label=_("Roles"), url="/admin/access", icon="shield", permission="core:role:list", order=59),
@@ -95,6 +133,7 @@ core = Plugin(
             permission="core:member:impersonate",
             order=59,
         ),
+        MenuItem(label=_("Switches"), url="/admin/switches", icon="bolt", permission="core:switch:list", order=62),
         MenuItem(label=_("Plugins"), url="/admin/plugins", icon="puzzle", permission="core:plugin:list", order=62),
         MenuItem(label=_("Audit trail"), url="/admin/audit", icon="history", permission="core:audit:list", order=63),
         MenuItem(label=_("API keys"), url="/admin/api-keys", icon="key", permission="core:api_key:list", order=63),
@@ -115,6 +154,10 @@ core = Plugin(
         Permission("core:role:assign", _("Give roles to members and take them away")),
         Permission("core:review:list", _("Use the review inbox")),
         Permission("core:review:escalated", _("Decide escalated cases")),
+        Permission("core:report:list", _("See reports")),
+        Permission("core:report:schedule", _("Have reports sent by e-mail")),
+        Permission("core:switch:list", _("See the kill switches")),
+        Permission("core:switch:pull", _("Switch parts of the platform off and on")),
         Permission("core:event:list", _("See the event stream")),
         Permission("core:delivery:replay", _("Replay deliveries")),
         Permission("core:subscriber:pause", _("Pause and resume subscribers")),
@@ -122,6 +165,13 @@ core = Plugin(
         Permission("core:job:manage", _("Cancel and retry background jobs")),
         Permission("core:plugin:list", _("See the plugins and their states")),
         Permission("core:plugin:toggle", _("Turn plugins on and off")),
+        Permission("core:comment:list", _("Read comments on records")),
+        Permission("core:comment:create", _("Comment on records")),
+        Permission("core:comment:delete", _("Delete others' comments")),
+        Permission("core:history:show", _("See the history of records, and bring back what was")),
+        Permission("core:list:export", _("Export lists as files")),
+        Permission("core:list:save", _("Save views of lists and choose their columns")),
+        Permission("core:list:share", _("Share saved views of lists")),
         Permission("core:audit:list", _("See the audit trail")),
         Permission("core:audit:export", _("Export the audit trail")),
         Permission("core:settings:show", _("See settings")),
@@ -141,6 +191,12 @@ core = Plugin(
                 "core:member:list",
                 "core:member:show",
                 "core:review:list",
+                "core:report:list",
+                "core:switch:list",
+                "core:comment:list",
+                "core:comment:create",
+                "core:history:show",
+                "core:list:save",
                 "core:event:list",
                 "core:job:list",
                 "core:plugin:list",
@@ -149,6 +205,9 @@ core = Plugin(
         Role("Service", ("core:metrics:show",)),
     ],
     events=[
+        WebhookPinged,
+        WebhookStopped,
+        CommentMade,
         PluginQuarantined,
         CredentialChanged,
         MemberRegistered,
@@ -163,13 +222,16 @@ core = Plugin(
         ImpersonationEnded,
         ProfileCompleted,
         PasswordResetRequested,
+        ReportMade,
         ReviewAssigned,
         ReviewDecided,
         ReviewEscalated,
         ReviewOpened,
         SignInFailed,
+        SmsCodeRequested,
         VerificationRequested,
     ],
+    subscribers=[Subscriber(event=SmsCodeRequested, handler=send_code, kind="external", lease_seconds=60)],
     widgets=[
         Widget(
             name="members",
@@ -189,15 +251,22 @@ core = Plugin(
             order=90,
         ),
     ],
+    reports=REPORTS,
+    switches=SWITCHES,
     schedules=[
         Schedule(name="sweep_events", job=SWEEP_JOB, every=timedelta(hours=1)),
         Schedule(name="sweep_files", job="sweep_files", every=timedelta(hours=1)),
         Schedule(name="erase", job="erase", every=timedelta(hours=1)),
         Schedule(name="end_impersonations", job="end_impersonations", every=timedelta(minutes=5)),
         Schedule(name="sweep_exports", job="sweep_exports", every=timedelta(hours=1)),
+        Schedule(name="sweep_signals", job=signals.SWEEP_JOB, every=timedelta(days=1)),
+        Schedule(name="sweep_webhooks", job="sweep_webhooks", every=timedelta(hours=6)),
+        Schedule(name="send_reports", job="send_reports", every=timedelta(minutes=5)),
+        Schedule(name="sweep_reports", job="sweep_reports", every=timedelta(days=1)),
         Schedule(name="reseal", job="reseal", every=timedelta(days=1)),
     ],
     jobs=[
+        Job(name=bulk.JOB, label=_("Change many records"), run=bulk.run_job),
         Job(name=REPLAY_JOB, label=_("Replay deliveries"), run=run_replay),
         Job(name=SWEEP_JOB, label=_("Delete old events and deliveries"), run=run_sweep),
         Job(name="sweep_files", label=_("Take away files that nobody needs"), run=sweep),
@@ -205,12 +274,22 @@ core = Plugin(
         Job(name="export", label=_("Make a copy of a member's data"), run=export.run),
         Job(name="end_impersonations", label=_("End acting as others when its time is over"), run=impersonation.sweep),
         Job(name="sweep_exports", label=_("Take away copies whose time is over"), run=export.sweep),
+        Job(name=signals.SWEEP_JOB, label=_("Forget old signals of members"), run=signals.sweep),
+        Job(name="sweep_webhooks", label=_("Delete old attempts of webhooks"), run=webhook_delivery.sweep),
+        Job(name="send_reports", label=_("Send the reports that are due"), run=report_sending.send),
+        Job(name="sweep_reports", label=_("Take away old copies of reports"), run=report_sending.sweep),
         Job(name="reseal", label=_("Seal secrets under the current keys"), run=reseal),
     ],
     uploads=[
         Upload(name="attachment", label=_("Attachment"), allowed=IMAGES | DOCUMENTS),
+        Upload(
+            name="comment",
+            label=_("File of a comment"),
+            allowed=IMAGES | DOCUMENTS,
+            permission="core:comment:create",
+        ),
         Upload(name="avatar", label=_("Picture of the profile"), allowed=IMAGES, max_bytes=2_000_000),
     ],
-    commands=[audit, events, keys],
+    commands=[audit, events, keys, switch],
     hookspecs=hookspecs,
 )

@@ -6,6 +6,7 @@ import hashlib
 import traceback
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import select
@@ -23,12 +24,15 @@ from core.db.session import Database
 from core.doorbell import Doorbell
 from core.events import subscribers
 from core.files.storage import from_config
+from core.generation import Cache
 from core.i18n import Catalogues
 from core.lifecycle import PluginRow, State
 from core.loader import load
 from core.manifest import core
 from core.plugin import Plugin
+from core.webhooks.delivery import live as live_webhooks
 
+REPLICA_POOL = 3
 CODE = {".py", ".yaml", ".yml", ".json", ".toml"}
 
 
@@ -38,9 +42,13 @@ class Platform:
     def __init__(self, config: Config, database_url: str, redis_url: str | None, extra: Iterable[Plugin] = ()) -> None:
         self.config = config
         self.registry, self.found = load(config, core, extra)
+        self.registry.live.append(live_webhooks)
         self.catalogues = Catalogues(one.folder for one in self.found if one.folder)
         self.redis_url = redis_url
         self.bell = Doorbell(redis_url) if redis_url else None
+        self.replica = (
+            Database(config.replica_url, pool_size=REPLICA_POOL, pool_timeout=1.0) if config.replica_url else None
+        )
         self.keyring = Keyring(WrappingKeys.from_setting(config.encryption_keys), database_url)
         self.database = Database(
             database_url,
@@ -50,11 +58,15 @@ class Platform:
                 "config": config,
                 "keyring": self.keyring,
                 "files": from_config(config),
+                "replica": self.replica,
                 "catalogues": self.catalogues,
             },
             doorbell=self.bell.ring_all if self.bell else None,
             prepare=self.keyring.serve,
         )
+        if self.replica:
+            # What is kept for a generation is not taken from a copy that may lag behind.
+            self.replica.info = {**self.database.info, "registry": replace(self.registry, cache=Cache())}
 
     def unit_of_work(self, actor: Actor | None = None) -> AbstractContextManager[Session]:
         return self.database.unit_of_work(actor)

@@ -72,11 +72,42 @@ class PlatformSettings(Settings):
     mail_codes: bool = Field(
         True, description=_("Let people sign in with a code that is mailed to them, where a mail server is configured.")
     )
+    sms_codes: bool = Field(
+        True,
+        description=_(
+            "Let members use codes by text message, as a second factor and to confirm who they are, where a plugin "
+            "sends them."
+        ),
+    )
+    sms_sign_in: bool = Field(
+        False,
+        description=_(
+            "Let a code by text message sign in without a password. Off by default: a number can be taken over at the "
+            "phone company."
+        ),
+    )
+    sms_per_day: int = Field(
+        10,
+        ge=1,
+        le=1000,
+        description=_(
+            "How many text messages a member may be sent within a day; those to sign in without a password are counted "
+            "by themselves."
+        ),
+    )
     require_admin_two_factor: Literal["auto", "yes", "no"] = Field(
         "auto",
         description=_(
             "Admins sign in with a second factor, and can do nothing before they have set it up. "
             "With auto it is so everywhere but where the demo runs."
+        ),
+    )
+    admin_second_factors: Literal["totp", "totp_sms", "totp_mail", "totp_sms_mail"] = Field(
+        "totp",
+        description=_(
+            "Which second factors are enough for admins: codes of an app (totp), of text messages, of mails. The app "
+            "alone by default: who reads an admin's mail can reset the password too, so that a mailed code is no "
+            "second proof, and a phone number can be taken over at the phone company."
         ),
     )
     admin_addresses: str = Field(
@@ -133,7 +164,15 @@ class PlatformSettings(Settings):
     )
     file_megabytes: int = Field(8, ge=1, le=2000, description=_("The largest file that is taken, in megabytes."))
     image_megabytes: int = Field(8, ge=1, le=50, description=_("The largest image that is taken, in megabytes."))
-    document_megabytes: int = Field(8, ge=1, le=10, description=_("The largest document that is taken, in megabytes."))
+    document_megabytes: int = Field(
+        8,
+        ge=1,
+        le=10,
+        description=_("The largest PDF that is taken, in megabytes. It is written anew, for which it is read whole."),
+    )
+    text_megabytes: int = Field(
+        8, ge=1, le=2000, description=_("The largest text or table (CSV) that is taken, in megabytes.")
+    )
     media_megabytes: int = Field(
         8, ge=1, le=2000, description=_("The largest sound or film that is taken, in megabytes.")
     )
@@ -148,6 +187,27 @@ class PlatformSettings(Settings):
     export_days: int = Field(7, ge=1, le=90, description=_("Days that a copy of a member's data can be fetched."))
     erasure_grace_days: int = Field(
         14, ge=0, le=90, description=_("Days in which members may withdraw the wish to be erased.")
+    )
+    signal_days: int = Field(
+        90,
+        ge=0,
+        le=3650,
+        description=_(
+            "Days that keyed hashes of a member's browser, address and wallets are kept, to tell when many accounts "
+            "are one person's. 0 keeps none."
+        ),
+    )
+    report_seconds: int = Field(
+        20, ge=1, le=600, description=_("A report that takes longer is stopped; who asked for it is told.")
+    )
+    report_attachment_kilobytes: int = Field(
+        2000,
+        ge=0,
+        le=20_000,
+        description=_("A scheduled report of up to so many kilobytes is attached to its e-mail; else it has a link."),
+    )
+    report_copy_days: int = Field(
+        30, ge=1, le=3650, description=_("Days that the files of scheduled reports can be fetched.")
     )
     event_days: int = Field(
         0,
@@ -200,7 +260,8 @@ class PlatformSettings(Settings):
 
     def megabytes_of(self, media_type: str) -> int:
         """The limit of the kind of file that this media type is."""
-        kinds = {"image": self.image_megabytes, "audio": self.media_megabytes, "video": self.media_megabytes}
+        media, text = self.media_megabytes, self.text_megabytes
+        kinds = {"image": self.image_megabytes, "audio": media, "video": media, "text": text}
         return kinds.get(media_type.partition("/")[0], self.document_megabytes)
 
     @property

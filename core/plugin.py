@@ -14,9 +14,11 @@ from core.actor import Actor
 from core.events.event import Event, Subscriber
 from core.files.upload import Upload
 from core.jobs.job import Job, Schedule
+from core.reports.report import Report
 from core.resource import Resource
 from core.reviews.kind import ReviewKind
 from core.settings import Settings
+from core.switches.switch import Switch
 
 if TYPE_CHECKING:
     import click
@@ -118,10 +120,14 @@ class Plugin:
     - ``conformance``: its ``RestBlueprint`` for outside test kits. Neither registered nor described unless the boot
       setting ``conformance_routes`` asks for it.
     - ``pages``: its ``PageBlueprint``. Answers 404 while it is disabled.
+    - ``public_pages``: another, ``PageBlueprint("<name>_public", url_prefix="/<name>")``, for addresses that strangers
+      hold. Answers 404 while it is disabled.
     - ``uploads``: what members may send files for. Refused while it is disabled.
     - ``reviews``: kinds of cases for the review inbox. Neither shown nor decided while it is disabled: cases wait.
     - ``menu``: further entries of the sidebar; resources that can be listed have theirs already.
     - ``widgets``: cards of the dashboard.
+    - ``reports``: tables of figures over a period. Neither shown nor sent while it is disabled.
+    - ``switches``: what an admin can stop at once beside the whole plugin.
     - ``commands``: groups of the command line; there also while it is disabled.
     - ``health_checks``: parts of ``/health/ready``.
     - ``gauges``: figures of ``/metrics``.
@@ -149,10 +155,13 @@ class Plugin:
     rest: Blueprint | None = None
     conformance: Blueprint | None = None
     pages: Blueprint | None = None
+    public_pages: Blueprint | None = None
     uploads: Sequence[Upload] = ()
     reviews: Sequence[ReviewKind] = ()
     menu: Sequence[MenuItem] = ()
     widgets: Sequence[Widget] = ()
+    reports: Sequence[Report] = ()
+    switches: Sequence[Switch] = ()
     commands: Sequence[click.Command] = ()
     health_checks: Sequence[HealthCheck] = ()
     gauges: Sequence[Gauge] = ()
@@ -178,11 +187,13 @@ __all__ = [
     "MenuItem",
     "Permission",
     "Plugin",
+    "Report",
     "Resource",
     "ReviewKind",
     "Role",
     "Schedule",
     "Subscriber",
+    "Switch",
     "Upload",
     "Widget",
 ]

@@ -14,6 +14,9 @@ from core.platform import Platform
 
 _TRACES = (
     "DELETE FROM core_setting WHERE plugin = :plugin",
+    "DELETE FROM core_bulk_run WHERE split_part(resource, '.', 1) = :plugin",
+    "DELETE FROM core_list_choice WHERE split_part(resource, '.', 1) = :plugin",
+    "DELETE FROM core_list_view WHERE split_part(resource, '.', 1) = :plugin",
     "DELETE FROM core_schedule WHERE split_part(name, '.', 1) = :plugin",
     "UPDATE core_job SET state = 'cancelled' WHERE state = 'queued' AND split_part(kind, '.', 1) = :plugin",
 )

@@ -14,11 +14,12 @@ from core.members.models import Member
 
 
 def member_count(session: Session) -> dict[str, Any]:
-    """Active members, and how many joined in the last 30 days."""
-    recent = Member.joined_at >= now() - timedelta(days=30)
-    query = select(func.count(), func.count().filter(recent)).where(Member.status == "active")
-    members, fresh = session.execute(query).one()
-    return {"members": members, "fresh": fresh}
+    """Active members, how many joined in the last 30 days, and by how many percent more than in the 30 before."""
+    month = now() - timedelta(days=30)
+    earlier = Member.joined_at.between(month - timedelta(days=30), month)
+    counts = func.count(), func.count().filter(Member.joined_at >= month), func.count().filter(earlier)
+    members, fresh, before = session.execute(select(*counts).where(Member.status == "active")).one()
+    return {"members": members, "fresh": fresh, "delta": round((fresh - before) * 100 / before) if before else None}
 
 
 def deliveries(session: Session) -> dict[str, Any]:

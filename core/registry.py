@@ -6,7 +6,7 @@ A registry is reached through ``session.info["registry"]``; there is no global o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,15 +15,19 @@ from pydantic import ValidationError
 from sqlalchemy import String
 
 from core.access import role_grants
-from core.db.base import RESERVED_COLUMNS, metadata, owner_of
+from core.db.base import RESERVED_COLUMNS, member_column, metadata, owner_of
+from core.db.personal import personal_columns
 from core.events.event import Event, Subscriber
+from core.events.subscribers import Source
 from core.files.upload import TYPES, Upload
 from core.generation import Cache
 from core.jobs.job import Job, Schedule
 from core.plugin import Permission, Plugin
+from core.reports.report import Report
 from core.resource import BoundResource
 from core.reviews.kind import ReviewKind
 from core.settings import Settings
+from core.switches.switch import Switch
 
 SLUG = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
 PERMISSION = re.compile(r"^[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+$")
@@ -49,10 +53,13 @@ class Registry:
     uploads: dict[str, Upload] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
     reviews: dict[str, ReviewKind] = field(default_factory=dict)
+    reports: dict[str, Report] = field(default_factory=dict)
+    switches: dict[str, Switch] = field(default_factory=dict)
     audited: dict[type, str] = field(default_factory=dict)
     locked_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     hooks: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("guildhall"))
     cache: Cache = field(default_factory=Cache)
+    live: list[Source] = field(default_factory=list)
     _by_event: dict[str, list[str]] = field(default_factory=dict)
     _owner_of_settings: dict[type, str] = field(default_factory=dict)
 
@@ -84,6 +91,10 @@ class Registry:
             self.uploads[f"{plugin.name}.{upload.name}"] = upload
         for review in plugin.reviews:
             self.reviews[f"{plugin.name}.{review.name}"] = review
+        for report in plugin.reports:
+            self.reports[f"{plugin.name}.{report.name}"] = report
+        for switch in plugin.switches:
+            self.switches[f"{plugin.name}.{switch.name}"] = switch
         for schedule in plugin.schedules:
             self.schedules[f"{plugin.name}.{schedule.name}"] = schedule
         if plugin.settings:
@@ -149,12 +160,15 @@ class Registry:
             if event.event_name in seen:
                 yield f"the event {event.event_name} is declared twice"
             seen.add(event.event_name)
-        for kind, things in (
+        several: tuple[tuple[str, Sequence[Any]], ...] = (
             ("subscriber", plugin.subscribers),
             ("job", plugin.jobs),
             ("schedule", plugin.schedules),
             ("review", plugin.reviews),
-        ):
+            ("report", plugin.reports),
+            ("switch", plugin.switches),
+        )
+        for kind, things in several:
             names = [thing.name for thing in things]
             if twice := {one for one in names if names.count(one) > 1}:
                 yield f"two {kind}s are called {', '.join(sorted(twice))}"
@@ -164,6 +178,19 @@ class Registry:
         for review in plugin.reviews:
             if review.permission not in seen:
                 yield f"the review {review.name} names the permission {review.permission}, which nothing declares"
+        for switch in plugin.switches:
+            known = {f"{name}.{one.name}" for one in plugin.subscribers} | {f"{name}.{one.name}" for one in plugin.jobs}
+            if not SLUG.match(switch.name):
+                yield f"the switch name {switch.name!r} is not a lower-case slug"
+            if unknown := sorted({*switch.subscribers, *switch.jobs} - known):
+                yield f"the switch {switch.name} stops {', '.join(unknown)}, which the plugin does not have"
+        for report in plugin.reports:
+            yield from _report_problems(report, seen)
+        for resource in bound:
+            for operation in resource.resource.operations:
+                if operation.permission not in seen:
+                    what = f"the operation {operation.name} of {resource.key} takes {operation.permission}"
+                    yield f"{what}, which nothing declares"
         for role in plugin.roles:
             for pattern in role.permissions:
                 if pattern.count(":") != 2:
@@ -181,9 +208,9 @@ class Registry:
         for schedule in plugin.schedules:
             if schedule.job not in {job.name for job in plugin.jobs}:
                 yield f"the schedule {schedule.name} runs the unknown job {schedule.job}"
-        for blueprint in (plugin.rest, plugin.pages):
-            if blueprint is not None and blueprint.name.split("_pages")[0] != name:
-                yield f"the blueprint {blueprint.name} must be called {name}"
+        for blueprint, called in ((plugin.rest, name), (plugin.pages, name), (plugin.public_pages, f"{name}_public")):
+            if blueprint is not None and blueprint.name.split("_pages")[0] != called:
+                yield f"the blueprint {blueprint.name} must be called {called}"
         for table in tables_of(name, [*self.plugins, name]):
             if bad := RESERVED_COLUMNS & set(metadata.tables[table].columns.keys()):
                 yield f"{table}: the column name {', '.join(sorted(bad))} is reserved"
@@ -200,8 +227,42 @@ def _column_problems(bound: BoundResource) -> Iterator[str]:
         yield f"{bound.key} is ordered by {order}, which may be empty: a page could not say where the next one begins"
     if odd := [name for name in resource.search if name in known and not isinstance(known[name].type, String)]:
         yield f"{bound.key} searches {', '.join(odd)} by the beginning, which only text has"
+    if resource.restorable and not (resource.audit and {"create", "delete"} <= set(resource.actions)):
+        yield f"{bound.key} is restorable, which takes the actions create and delete and the audit trail"
+    sectioned = [name for section in resource.sections for name in section.fields]
+    if missing := [name for name in dict.fromkeys(sectioned) if name not in known]:
+        yield f"{bound.key} has columns in sections that it does not have: {', '.join(missing)}"
+    if twice := {name for name in sectioned if sectioned.count(name) > 1}:
+        yield f"{bound.key} has {', '.join(sorted(twice))} in two sections"
+    for inline in resource.inline:
+        if not hasattr(inline.model, inline.by):
+            yield f"{bound.key} shows {inline.model.__tablename__} by {inline.by}, which that table does not have"
+    if missing := [name for name in resource.bulk if name not in resource.writable or "update" not in resource.actions]:
+        yield f"{bound.key} changes {', '.join(missing)} in bulk, which nobody may change one by one"
+    table: Any = resource.model.__table__
+    personal = {one.name for one in personal_columns(table)} if member_column(table) is not None else set()
+    personal |= {column.name for column in known.values() if column.info.get("pii") or column.info.get("secret")}
+    if told := [name for name in resource.bulk if name in known and known[name].name in personal]:
+        yield f"{bound.key} changes {', '.join(told)} in bulk, which may hold something personal"
+    names = [one.name for one in resource.operations]
+    if odd := [name for name in names if not SLUG.match(name) or names.count(name) > 1]:
+        yield f"{bound.key} has operations whose name is no slug or not unique: {', '.join(dict.fromkeys(odd))}"
     if missing := [name for name in resource.columns if not hasattr(resource.model, name.split(".")[0])]:
         yield f"{bound.key} lists columns that it does not have: {', '.join(missing)}"
+
+
+def _report_problems(report: Report, permissions: set[str]) -> Iterator[str]:
+    """What a report says of columns that cannot be drawn, and of permissions that nobody could hold."""
+    names = [column.name for column in report.columns]
+    if not SLUG.match(report.name):
+        yield f"the report name {report.name!r} is not a lower-case slug"
+    if twice := {name for name in names if names.count(name) > 1}:
+        yield f"the report {report.name} has two columns called {', '.join(sorted(twice))}"
+    drawn = [report.chart.x, *report.chart.series] if report.chart else []
+    if missing := [name for name in drawn if name not in names]:
+        yield f"the report {report.name} draws columns that it does not have: {', '.join(missing)}"
+    if report.permission not in permissions:
+        yield f"the report {report.name} names the permission {report.permission}, which nothing declares"
 
 
 def _events(plugin: Plugin, bound: list[BoundResource]) -> list[type[Event]]:

@@ -22,6 +22,7 @@ from core.errors import Conflict, Forbidden, NotFound
 from core.events.event import Event
 from core.events.publish import publish
 from core.i18n import _
+from core.operation import Operation
 
 ALL = ("list", "show", "create", "update", "delete")
 READ = ("list", "show")
@@ -46,6 +47,38 @@ class ResourceDeleted(Event):
     id: UUID | str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A part of the form and of the record page: ``fields`` under ``title``; ``folded`` opens it only when asked.
+
+    A form opens a folded section by itself where something in it is wrong.
+    """
+
+    title: str
+    fields: Sequence[str]
+    help: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inline:
+    """A tab of the record page with the records of ``model``, itself a resource, that refer to this one.
+
+    - ``by``: its column that holds this record's key.
+    - ``columns``: what is shown of each; default those of its list.
+    - ``title``: of the tab; default what many of them are called.
+    - ``limit``: so many are shown, in the order of its list, whose page has them all.
+
+    Not shown to who may not list them, nor while their plugin is disabled.
+    """
+
+    model: type[Model]
+    by: str
+    columns: Sequence[str] = ()
+    title: str = ""
+    limit: int = 20
+
+
 @dataclass(frozen=True, eq=False)
 class Resource:
     """What the platform makes of ``model``.
@@ -56,7 +89,9 @@ class Resource:
     - ``actions``: which of list, show, create, update, delete exist, in pages and REST alike.
     - ``columns``: of the list page; default the first six.
     - ``fields``: of the form and of REST bodies; default all that can be written.
-    - ``search``: text columns that are searched by their beginning.
+    - ``search``: text columns that are searched by their beginning. An index must serve each: ``SearchText``, or a
+      column with ``info={"search": True}``, brings it along.
+    - ``few``: there are at most some thousand records, ever: searching them needs no index.
     - ``filters``: columns with a typed filter.
     - ``order``: column the list is sorted by, newest first with a leading ``-``; the key decides among equals. It may
       not be nullable, and must be indexed for large tables.
@@ -68,10 +103,16 @@ class Resource:
     - ``labels``, ``help``: a column's label and help text, by its name.
     - ``states``: colour word (green, blue, yellow, red, gray, purple) by value of an enumerated column.
     - ``hidden``: columns that no page and no answer shows.
+    - ``bulk``: fields that may be changed for many records at once; never personal ones.
+    - ``operations``: further acts upon chosen records, offered above the list.
     - ``create``, ``update``, ``delete``: services that replace the plain ones: ``create(session, actor, values)``,
       ``update(session, actor, record, values)``, ``delete(session, actor, record)``.
     - ``audit``: whether changes are written to the audit trail.
     - ``events``: whether ``<plugin>.<name>.created``, ``updated`` and ``deleted`` are published.
+    - ``restorable``: a deleted record can be written anew as the audit trail knows it, under its own key. Declare it
+      where the row is the whole of a record: no deletion takes others along, no service must have its say.
+    - ``sections``: parts of the form and of the record page; what none of them names comes last.
+    - ``inline``: records that refer to this one, each kind in a tab of its record page.
     - ``rest``: whether there are generated routes.
     - ``detail``, ``detail_template``: ``detail(session, record)`` returns the context of a template that is shown below
       the record.
@@ -81,6 +122,11 @@ class Resource:
     - ``new_page``: URL of a page that makes a record, for who holds the permission to create; where records are not
       made by the generated form.
     - ``menu``: False keeps it out of the sidebar.
+    - ``display``: ``display(session, records)`` returns, for each record, what pages show in place of values, by
+      column: a name in the reader's language, a sentence instead of a code.
+    - ``title``: ``title(session, record)`` names a record on its page; by default its ``str``.
+    - ``choices``: by column, ``choices(session)`` returns the (value, label) pairs that a form offers, read when it is
+      shown; for columns that refer to rows an admin writes.
     """
 
     model: type[Model]
@@ -91,6 +137,7 @@ class Resource:
     columns: Sequence[str] = ()
     fields: Sequence[str] = ()
     search: Sequence[str] = ()
+    few: bool = False
     filters: Sequence[str] = ()
     order: str = "-id"
     owner: str | None = None
@@ -99,8 +146,13 @@ class Resource:
     help: Mapping[str, str] = field(default_factory=dict)
     states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     hidden: Sequence[str] = ()
+    bulk: Sequence[str] = ()
+    operations: Sequence[Operation] = ()
     audit: bool = True
     events: bool = True
+    restorable: bool = False
+    sections: Sequence[Section] = ()
+    inline: Sequence[Inline] = ()
     rest: bool = True
     menu: bool = True
     create: Callable[[Session, Actor, dict[str, Any]], Any] | None = None
@@ -112,6 +164,9 @@ class Resource:
     form_template: str = ""
     page: str = ""
     new_page: str = ""
+    display: Callable[[Session, Sequence[Any]], Sequence[Mapping[str, Any]]] | None = None
+    title: Callable[[Session, Any], str] | None = None
+    choices: Mapping[str, Callable[[Session], Sequence[tuple[str, str]]]] = field(default_factory=dict)
 
     @cached_property
     def key(self) -> str:
@@ -172,6 +227,11 @@ class BoundResource:
     @property
     def permissions(self) -> list[str]:
         return [self.permission(action) for action in self.resource.actions]
+
+    @property
+    def page_path(self) -> str:
+        """The path that the addresses of the generated pages begin with."""
+        return f"/admin/{self.plugin.replace('_', '-')}/{self.name.replace('_', '-')}"
 
     @property
     def path(self) -> str:
@@ -244,6 +304,16 @@ class BoundResource:
         else:
             record = self.resource.model(**values)
             session.add(record)
+        session.flush()
+        self._keep_in_reach(session, actor, record)
+        if event := self.events.get("create"):
+            publish(session, actor, event(id=self.key_of(record)))
+        return record
+
+    def recreate(self, session: Session, actor: Actor, values: dict[str, Any]) -> Any:
+        """Write a deleted record anew with all its values, the key too; publishes that it was created."""
+        record = self.resource.model(**values)
+        session.add(record)
         session.flush()
         self._keep_in_reach(session, actor, record)
         if event := self.events.get("create"):

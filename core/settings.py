@@ -71,6 +71,24 @@ def _stored(session: Session, settings: type[S], plugin: str) -> S:
         return settings(**{**fitting, **locked})
 
 
+def problems(session: Session, settings: type[S]) -> tuple[dict[str, str], list[str]]:
+    """What is wrong with the values in the table, by setting, and names of settings that there are no more.
+
+    The default holds where a value is wrong.
+    """
+    registry = session.info["registry"]
+    plugin = registry.plugin_of_settings(settings)
+    rows = select(SettingRow.name, SettingRow.value).where(SettingRow.plugin == plugin)
+    kept: dict[str, Any] = dict(session.execute(rows).tuples().all())
+    known = {name: value for name, value in kept.items() if name in settings.model_fields}
+    wrong: dict[str, str] = {}
+    try:
+        settings(**{**known, **registry.locked_settings.get(plugin, {})})
+    except ValidationError as problem:
+        wrong = {str(error["loc"][0]) if error["loc"] else "": error["msg"] for error in problem.errors()}
+    return wrong, sorted(kept.keys() - settings.model_fields.keys())
+
+
 def write(session: Session, actor: Actor, settings: type[S], changes: dict[str, Any]) -> S:
     """Change settings. Raises Invalid with every problem by field, a locked one among them; audited."""
     registry = session.info["registry"]

@@ -22,34 +22,45 @@ from core.db.base import (
     Mapped,
     MemberRef,
     Model,
+    SearchText,
     ShortText,
     Slug,
     Units,
     choice,
 )
 from core.errors import Conflict, DomainError, Forbidden, Invalid, Limit, NotFound, Unavailable
+from core.events import outcomes as deliveries
 from core.events.event import Event, StoredEvent, Subscriber
 from core.events.publish import publish
-from core.export.csv import csv_line
+from core.export.csv import csv_line, csv_lines
+from core.export.pdf import write_pdf
 from core.export.table import Column, Table
+from core.export.xlsx import write_xlsx
 from core.files import service as files
 from core.files.upload import DOCUMENTS, IMAGES, MEDIA
-from core.hooks import call, collect
-from core.hookspecs import Hit, Panel, hookimpl, hookspec
-from core.i18n import Translator, _, translated
-from core.ids import new_id
+from core.hooks import call, collect, first
+from core.hookspecs import Figure, Hit, Panel, hookimpl, hookspec
+from core.i18n import Seeded, Translator, _, translated
+from core.ids import new_id, uuid_of
+from core.jobs import queue as jobs
 from core.jobs.job import Job, JobContext, Schedule
 from core.jobs.queue import enqueue, enqueue_once
 from core.members import service as members
 from core.members.codes import one_time_code
 from core.members.models import Member
+from core.operation import Operation
 from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Upload, Widget
-from core.resource import Resource
+from core.reports import copies as report_copies
+from core.reports.period import Period
+from core.reports.report import Chart, Parameter, Report, ReportColumn
+from core.resource import Inline, Resource, Section
 from core.reviews import service as reviews
 from core.reviews.kind import ReviewKind
 from core.reviews.models import Review
 from core.settings import Settings
 from core.settings import read as read_settings
+from core.switches import service as switches
+from core.switches.switch import Switch
 
 __all__ = [
     "DOCUMENTS",
@@ -58,6 +69,7 @@ __all__ = [
     "Actor",
     "Amount",
     "ChainUnknown",
+    "Chart",
     "Column",
     "Conflict",
     "Count",
@@ -66,11 +78,13 @@ __all__ = [
     "Event",
     "EvmAddress",
     "EvmText",
+    "Figure",
     "Forbidden",
     "Gauge",
     "HealthCheck",
     "Hit",
     "Id",
+    "Inline",
     "Instant",
     "Invalid",
     "InvalidAddress",
@@ -85,20 +99,29 @@ __all__ = [
     "MenuItem",
     "Model",
     "NotFound",
+    "Operation",
     "Panel",
+    "Parameter",
+    "Period",
     "Permission",
     "Plugin",
+    "Report",
+    "ReportColumn",
     "Resource",
     "Review",
     "ReviewKind",
     "Role",
     "Schedule",
     "Sealed",
+    "SearchText",
+    "Section",
+    "Seeded",
     "Settings",
     "ShortText",
     "Slug",
     "StoredEvent",
     "Subscriber",
+    "Switch",
     "Table",
     "Translator",
     "TronAddress",
@@ -114,12 +137,16 @@ __all__ = [
     "choice",
     "collect",
     "csv_line",
+    "csv_lines",
+    "deliveries",
     "enqueue",
     "enqueue_once",
     "files",
+    "first",
     "generation",
     "hookimpl",
     "hookspec",
+    "jobs",
     "locks",
     "members",
     "new_id",
@@ -127,8 +154,13 @@ __all__ = [
     "one_time_code",
     "publish",
     "read_settings",
+    "report_copies",
     "reviews",
     "seal",
+    "switches",
     "translated",
     "unseal",
+    "uuid_of",
+    "write_pdf",
+    "write_xlsx",
 ]

@@ -1,6 +1,7 @@
 """The public face for pages and REST: what a plugin's ``rest.py`` and ``admin.py`` import."""
 
-from core.admin.pages import PageBlueprint, flash, redirect, render
+from core.admin.pages import PageBlueprint, flash, redirect, render, tried
+from core.gateway.lasting import lasting
 from core.gateway.request import is_api
 from core.rest import fields
 from core.rest.blueprint import RestBlueprint
@@ -17,8 +18,10 @@ __all__ = [
     "fields",
     "flash",
     "is_api",
+    "lasting",
     "paginate",
     "read_json",
     "redirect",
     "render",
+    "tried",
 ]

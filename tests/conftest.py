@@ -24,6 +24,9 @@ from core.actor import Actor
 from core.platform import Platform
 
 CLUSTER = "GUILDHALL_TEST_CLUSTER"
+# Set, every statement is prepared at once and planned without its parameters, as PostgreSQL may come to do with any:
+# then no partial index is found by a parameter. `GUILDHALL_TEST_GENERIC_PLANS=1 make test ARGS=tests/core/events`
+GENERIC_PLANS = "GUILDHALL_TEST_GENERIC_PLANS"
 HOME = "GUILDHALL_TEST_HOME"
 _running: list[AbstractContextManager[Any]] = []
 
@@ -49,6 +52,15 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _running.pop().__exit__(None, None, None)
         shutil.rmtree(os.environ.pop(HOME), ignore_errors=True)
         os.environ.pop(CLUSTER, None)
+
+
+if os.environ.get(GENERIC_PLANS):
+
+    @sa.event.listens_for(sa.Engine, "connect")
+    def _plan_without_parameters(connection: Any, _record: Any) -> None:
+        connection.prepare_threshold = 0
+        connection.execute("SET plan_cache_mode = force_generic_plan")
+        connection.commit()
 
 
 class Cluster:

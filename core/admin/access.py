@@ -97,17 +97,18 @@ def assign(session: Session, actor: Actor, key: UUID) -> Any:
     """Give a member the ticked roles and no others, with a reason."""
     wanted, reason = request.form.getlist("role"), request.form.get("reason", "")
     if not tried(session, lambda: roles.assign(session, actor, key, wanted, reason=standing.reason_given(reason))):
-        return redirect(f"/admin/members/{key}")
+        return redirect(f"/admin/members/{key}/access")
     flash(_("Saved. It holds in every process from the next request on."))
-    return redirect(f"/admin/members/{key}")
+    return redirect(f"/admin/members/{key}/access")
 
 
 def card(session: Session, actor: Actor, member_id: UUID, has: tuple[str, ...]) -> dict[str, Any]:
     """What ``guildhall/member_access.html`` shows on the member page."""
     labels = {one.name: gettext(one.label) for one in platform().registry.permissions.values()}
-    explained = [one for one in access.explain_each(session, member_id) if one.allowed or one.roles]
+    by_role = access.grants(session)
+    explained = [one for one in access.explain_each(session, member_id, by_role=by_role) if one.allowed or one.roles]
     return {
-        "roles": [(name, name in has) for name in sorted(access.grants(session))],
+        "roles": [(name, name in has) for name in sorted(by_role)],
         "explained": [
             {"name": one.permission, "label": labels[one.permission], "why": one, "sentence": access.sentence(one)}
             for one in explained

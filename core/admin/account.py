@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from flask import Blueprint, Response, g, make_response, render_template, request, url_for
@@ -14,11 +16,24 @@ from core.admin.pages import flash, redirect
 from core.errors import DomainError, Forbidden, Invalid, Limit, Unauthenticated
 from core.gateway.request import actor, also_impersonating, platform, without_two_factor
 from core.i18n import _
-from core.members import codes, profiles, service, sessions, signed, two_factor, wallets
+from core.members import (
+    codes,
+    factors,
+    one_time,
+    phones,
+    profiles,
+    service,
+    sessions,
+    signals,
+    signed,
+    two_factor,
+    wallets,
+)
 from core.members.models import Credential, Member
 from core.platform_settings import PlatformSettings
 
 KNOWN_SECONDS = 180 * 24 * 3600
+FACTOR = "factor_code_id"  # in the cookie: which code of a second step this browser waits for
 blueprint = Blueprint("account", "guildhall")
 
 
@@ -47,22 +62,67 @@ def sign_in() -> Any:
 def second_factor() -> Any:
     if "challenge" not in cookie:
         return redirect(url_for("account.login", next=next_page()))
-    return render_template("guildhall/second_factor.html", next=next_page())
+    try:
+        return second_factor_page()
+    except signed.TokenUnusable:
+        return _start_again()
 
 
 @blueprint.post("/login/second-factor")
 @without_two_factor
 def check_second_factor() -> Any:
     try:
-        member_id = signed.read(g.session, "second-factor", cookie.get("challenge", ""))
-        two_factor.check(g.session, actor(), member_id, request.form.get("code", ""))
+        member_id, besides = two_factor.challenged(g.session, cookie.get("challenge", ""))
+        code = request.form.get("code", "")
+        two_factor.check(g.session, actor(), member_id, code, code_id=waiting_for(FACTOR), besides=besides)
     except signed.TokenUnusable:
-        cookie.pop("challenge", None)
-        flash(_("That took too long. Sign in again."), "warning")
-        return redirect(url_for("account.login", next=next_page()))
+        return _start_again()
     except (two_factor.CodeRefused, Limit) as problem:
-        return render_template("guildhall/second_factor.html", next=next_page(), error=told(problem)), problem.status
+        return second_factor_page(told(problem)), problem.status
     return enter(g.session.get_one(Member, member_id), known_as=cookie.get("known_as", ""))
+
+
+@blueprint.post("/login/second-factor/code")
+@without_two_factor
+def send_second_factor() -> Any:
+    """Have a code for the second step sent, or another one."""
+    try:
+        member_id, besides = two_factor.challenged(g.session, cookie.get("challenge", ""))
+        send_code(member_id, request.form.get("method", ""), besides)
+    except signed.TokenUnusable:
+        return _start_again()
+    except (factors.FactorUnusable, Limit) as problem:
+        return second_factor_page(told(problem)), problem.status
+    return second_factor_page(sent=True)
+
+
+def send_code(member_id: UUID, method: str, besides: str = "") -> None:
+    """Have a second code sent, for which this browser waits from now on. Raises as ``factors.send_second``."""
+    channel: one_time.Channel = "sms" if method == "sms" else "mail"
+    cookie[FACTOR] = str(factors.send_second(g.session, actor(), member_id, channel, besides).code_id)
+
+
+def waiting_for(which: str) -> UUID | None:
+    """The code of this name that the browser asked for, if any."""
+    try:
+        return UUID(cookie.get(which, ""))
+    except ValueError:
+        return None
+
+
+def second_factor_page(error: str = "", sent: bool = False) -> str:
+    """The form of the second step. Raises TokenUnusable."""
+    member_id, besides = two_factor.challenged(g.session, cookie.get("challenge", ""))
+    methods = factors.accepted(g.session, member_id, besides)
+    return render_template(
+        "guildhall/second_factor.html", next=next_page(), error=error, sent=sent, methods=methods, besides=besides
+    )
+
+
+def _start_again() -> Any:
+    cookie.pop("challenge", None)
+    flash(_("That took too long. Sign in again."), "warning")
+    return redirect(url_for("account.login", next=next_page()))
 
 
 @blueprint.post("/logout")
@@ -90,9 +150,11 @@ def step_up() -> Any:
     password, code = request.form.get("password", ""), request.form.get("code", "")
     device = sessions.known_device(g.session, member.email or "", request.cookies.get(known_cookie()))
     try:
-        service.step_up(g.session, actor(), password=password, code=code, device=device)
+        factor = waiting_for(FACTOR)
+        service.step_up(g.session, actor(), password=password, code=code, device=device, factor_code_id=factor)
     except (Forbidden, Limit) as problem:
         return confirm_page(member, told(problem)), 422 if isinstance(problem, Forbidden) else problem.status
+    cookie.pop(FACTOR, None)
     return redirect(next_page())
 
 
@@ -133,7 +195,11 @@ def _profile_page(member: Member, **more: Any) -> str:
         title=gettext(_("My profile")),
         signed_in=sessions.living(g.session, member.id),
         wallets=wallets.of_member(g.session, member.id),
-        two_factor=two_factor.is_on(g.session, member.id),
+        factors_on=factors.of(g.session, member.id),
+        factors_possible=factors.possible(g.session, member),
+        admin_factors=sorted(factors.enough_for_admins(g.session) or ()) if "Admin" in actor().roles else [],
+        texts=phones.offered(g.session),
+        phone=phones.of_member(g.session, member.id),
         recovery_codes_left=two_factor.recovery_codes_left(g.session, member.id),
         profile=shown,
         picture=profiles.avatar_url(g.session, shown),
@@ -162,17 +228,26 @@ def change_password() -> Any:
     return enter(member, url_for("account.profile"))
 
 
-def first_step(member: Member, known_as: str = "") -> Any:
-    """Go on after the first proof: into a session, or to the second step. ``known_as`` is as with ``enter``."""
+def first_step(member: Member, known_as: str = "", besides: str = "") -> Any:
+    """Go on after the first proof: into a session, or to the second step. ``known_as`` is as with ``enter``.
+
+    ``besides`` is the kind of code that was the proof, if it was one. Where the second step takes nothing but one kind
+    that is sent, it is on its way.
+    """
     if two_factor.is_on(g.session, member.id):
-        cookie["challenge"] = signed.make(g.session, "second-factor", member.id)
+        cookie["challenge"] = two_factor.challenge(g.session, member.id, besides)
         cookie["known_as"] = known_as
+        cookie.pop(FACTOR, None)
+        if len(methods := factors.accepted(g.session, member.id, besides)) == 1 and methods != ["totp"]:
+            with suppress(factors.FactorUnusable, Limit):  # the page offers to try again
+                send_code(member.id, methods[0], besides)
         return redirect(url_for("account.second_factor", next=next_page()))
     return enter(member, known_as=known_as)
 
 
 def login_page(email: str = "", error: str = "") -> str:
     opened, mails = settings.read(g.session, PlatformSettings).registration, codes.offered(g.session)
+    texts = codes.texts_offered(g.session)
     title = gettext(_("Sign in"))
     return render_template(
         "guildhall/login.html",
@@ -182,6 +257,7 @@ def login_page(email: str = "", error: str = "") -> str:
         error=error,
         registration=opened,
         mails=mails,
+        texts=texts,
     )
 
 
@@ -197,10 +273,16 @@ def enter(member: Member, target: str = "", known_as: str = "") -> Response:
     if told:
         cookie["_flashes"] = told
     agent = request.headers.get("User-Agent")
-    cookie["sid"] = sessions.start(g.session, member, kind="cookie", ip=request.remote_addr, device=agent)[1]
+    key = signals.device_key(request.cookies.get(device_cookie()))
+    cookie["sid"] = sessions.start(
+        g.session, member, kind="cookie", ip=request.remote_addr, device=agent, device_key=key
+    )[1]
     answer = make_response(redirect(target or next_page()))
     token, secure = sessions.device_token(g.session, known_as or member.email or ""), platform().config.secure
-    answer.set_cookie(known_cookie(), token, max_age=KNOWN_SECONDS, secure=secure, httponly=True, samesite="Lax")
+    kept: dict[str, Any] = {"secure": secure, "httponly": True, "samesite": "Lax"}
+    answer.set_cookie(known_cookie(), token, max_age=KNOWN_SECONDS, **kept)
+    if days := settings.read(g.session, PlatformSettings).signal_days:
+        answer.set_cookie(device_cookie(), key, max_age=days * 24 * 3600, **kept)
     return answer
 
 
@@ -209,13 +291,25 @@ def known_cookie() -> str:
     return "__Host-known" if platform().config.secure else "known"
 
 
+def device_cookie() -> str:
+    """The cookie with the browser's random number, by which accounts of one browser are told (core.members.signals)."""
+    return "__Host-device" if platform().config.secure else "device"
+
+
 def confirm_page(member: Member, error: str = "", code_asked: bool = False) -> str:
+    on = factors.accepted(g.session, member.id)
     context = {
         "member": member,
-        "asks_code": two_factor.is_on(g.session, member.id),
+        "asks_code": bool(on),
+        "methods": on,
+        "factor_sent": bool(on) and waiting_for(FACTOR) is not None,
+        "channels": [
+            one
+            for one in codes.own_channels(g.session, member)
+            if not on or factors.accepted(g.session, member.id, one)
+        ],
         "has_password": g.session.get(Credential, member.id) is not None,
         "wallets": wallets.of_member(g.session, member.id),
-        "mails": bool(member.email) and codes.offered(g.session),
         "code_asked": code_asked,
         "next": next_page(),
         "error": error,

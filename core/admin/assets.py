@@ -1,8 +1,9 @@
-"""Vendored browser assets: fetched from npm by name, checked by checksum, served by ourselves.
+"""Vendored assets: fetched from npm by name, checked by checksum; the browser's are served by ourselves.
 
-Tabler's stylesheet is trimmed on the way (see UNUSED); everything else is shipped as published.
+Tabler's stylesheet is trimmed on the way (see UNUSED); everything else is shipped as published. The fonts of
+PDF files lie beside the code that writes them.
 
-``python -m core.admin.assets vendor`` refetches every package and rewrites ``MANIFEST.json``;
+``python -m core.admin.assets vendor`` refetches every package and rewrites each ``MANIFEST.json``;
 ``python -m core.admin.assets check`` verifies that each file is the one the manifest names.
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 VENDOR = STATIC / "vendor"
-MANIFEST = VENDOR / "MANIFEST.json"
+FONTS = Path(__file__).parents[1] / "export" / "fonts"
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,23 @@ PACKAGES = (
 ICON_PACKAGE = Package("@tabler/icons", "3.51.0", "MIT", {"LICENSE": "LICENSE"})
 ICONS = STATIC / "icons.txt"
 
+# One Chinese weight alone is 1.1 MB as published; DejaVu has Latin, Greek, Cyrillic, Arabic and Hebrew.
+FONT_PACKAGES = (
+    Package(
+        "dejavu-fonts-ttf",
+        "2.37.3",
+        "Bitstream-Vera",
+        {"ttf/DejaVuSans.ttf": "DejaVuSans.ttf", "LICENSE": "LICENSE"},
+    ),
+    Package(
+        "@fontsource/noto-sans-sc",
+        "5.3.0",
+        "OFL-1.1",
+        {"files/noto-sans-sc-chinese-simplified-400-normal.woff2": "noto-sans-sc.woff2", "LICENSE": "LICENSE"},
+    ),
+)
+HOMES = {VENDOR: (*PACKAGES, ICON_PACKAGE), FONTS: FONT_PACKAGES}
+
 
 def fetch(package: Package, into: Path) -> Path:
     """Unpack the named version from the configured npm registry; returns the package folder."""
@@ -175,13 +193,13 @@ def sprite(icons: Path) -> str:
     return '<svg xmlns="http://www.w3.org/2000/svg">\n' + "\n".join(symbols) + "\n</svg>\n"
 
 
-def vendor() -> None:
-    """Refetch everything and rewrite the manifest."""
+def vendor(home: Path) -> None:
+    """Refetch every package of a folder and rewrite its manifest."""
     manifest: dict[str, dict[str, str]] = {}
     with tempfile.TemporaryDirectory() as name:
         temp = Path(name)
         fresh = temp / "vendor"
-        for package in (*PACKAGES, ICON_PACKAGE):
+        for package in HOMES[home]:
             source, target = fetch(package, temp), fresh / package.folder
             target.mkdir(parents=True)
             for origin, file in package.files.items():
@@ -201,19 +219,24 @@ def vendor() -> None:
                     "version": package.version,
                     "licence": package.licence,
                 }
-        shutil.rmtree(VENDOR, ignore_errors=True)
-        shutil.copytree(fresh, VENDOR)
-    MANIFEST.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", "utf-8")
+        shutil.rmtree(home, ignore_errors=True)
+        shutil.copytree(fresh, home)
+    manifest_of(home).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
-def problems() -> list[str]:
-    """What differs between the vendor folder and its manifest; empty when all is well."""
-    manifest = json.loads(MANIFEST.read_text("utf-8"))
-    found = {str(path.relative_to(VENDOR)) for path in VENDOR.rglob("*") if path.is_file() and path != MANIFEST}
+def manifest_of(home: Path) -> Path:
+    """The list of what a folder holds, with checksums."""
+    return home / "MANIFEST.json"
+
+
+def problems(home: Path) -> list[str]:
+    """What differs between a folder and its manifest; empty when all is well."""
+    manifest = json.loads(manifest_of(home).read_text("utf-8"))
+    found = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()} - {"MANIFEST.json"}
     result = [f"{name} is missing." for name in sorted(set(manifest) - found)]
     result += [f"{name} is not in the manifest." for name in sorted(found - set(manifest))]
     for name in sorted(found & set(manifest)):
-        if hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() != manifest[name]["sha256"]:
+        if hashlib.sha256((home / name).read_bytes()).hexdigest() != manifest[name]["sha256"]:
             result.append(f"{name} was changed: its checksum differs.")
     return result
 
@@ -221,11 +244,12 @@ def problems() -> list[str]:
 def main(arguments: list[str]) -> int:
     """Entry point of ``python -m core.admin.assets``."""
     if arguments == ["vendor"]:
-        vendor()
+        for home in HOMES:
+            vendor(home)
     elif arguments != ["check"]:
         print("usage: python -m core.admin.assets vendor|check")
         return 2
-    for problem in (found := problems()):
+    for problem in (found := [problem for home in HOMES for problem in problems(home)]):
         print(problem)
     return 1 if found else 0
 

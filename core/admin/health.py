@@ -10,15 +10,14 @@ import structlog
 from flask import Blueprint, Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import text
-from sqlalchemy.orm import Session
 
 from core import lifecycle, logs
 from core.admin import figures
 from core.clock import now
+from core.doctor import checked
 from core.gateway.request import bare, identify, platform
 from core.observability import metrics as counters
 from core.observability import traces
-from core.plugin import HealthCheck
 
 log = structlog.get_logger("request")
 blueprint = Blueprint("health", "guildhall")
@@ -51,7 +50,7 @@ def _checks() -> dict[str, str]:
             off = lifecycle.disabled(session)
             for plugin in platform().registry.plugins.values():
                 for check in plugin.health_checks if plugin.name not in off else ():
-                    checks[f"{plugin.name}.{check.name}"] = _checked(session, check)
+                    checks[f"{plugin.name}.{check.name}"] = checked(session, check)
     except Exception as problem:
         log.warning("not ready", error=repr(problem))
         checks["database"] = "unreachable"
@@ -62,16 +61,6 @@ def _checks() -> dict[str, str]:
         log.warning("not ready", error=repr(problem))
         checks["redis"] = "unreachable"
     return checks
-
-
-def _checked(session: Session, check: HealthCheck) -> str:
-    """The word of one plugin's check; one that fails speaks for itself alone."""
-    try:
-        with session.begin_nested():
-            return check.check(session) or "ok"
-    except Exception as problem:
-        log.warning("health check failed", check=check.name, error=repr(problem))
-        return "failed"
 
 
 @blueprint.get("/metrics")

@@ -12,6 +12,7 @@ from flask_babel import get_locale, refresh
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
+from core.admin import saying
 from core.admin.pages import PageBlueprint, flash, redirect
 from core.gateway.request import platform
 from core.i18n import _
@@ -53,6 +54,7 @@ def install(app: Flask, platform: Platform) -> None:
         return response
 
     app.extensions["babel"].locale_selector = choose
+    saying.install(app)
     app.after_request(tell)
     app.register_blueprint(pages)
 

@@ -98,7 +98,7 @@ def tried(session: Session, change: Callable[[], Any]) -> bool:
         with session.begin_nested():
             change()
     except DomainError as problem:
-        if problem.status not in (403, 409, 422):
+        if problem.status not in (403, 409, 413, 415, 422):
             raise
         details = problem.details if isinstance(problem.details, dict) else {}
         sentence = next((str(texts[0]) for texts in details.values()), "")

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core import settings
 from core.actor import Actor
+from core.admin import member_tabs
 from core.admin.pages import PageBlueprint, flash, redirect, render, tried
 from core.errors import NotFound
 from core.i18n import _
@@ -85,6 +86,7 @@ def _page(session: Session, actor: Actor, member_id: UUID, base: str) -> str:
         erasure=erase.waiting(session, member_id),
         erased=erase.is_erased(session, member_id),
         limits=settings.read(session, PlatformSettings),
+        tabs=[] if base.startswith("/profile") else member_tabs.tabs(session, actor, member, "data"),
     )
 
 

@@ -19,8 +19,10 @@ from core.fab.views import class_name
 from core.gateway.request import platform
 from core.hookspecs import Hit
 from core.ids import uuid_of
+from core.lists import views
+from core.lists.conditions import prefix_search
+from core.reports import run as reports
 from core.resource import BoundResource
-from core.rest.resource import prefix_search
 
 pages = PageBlueprint("core_search", url_prefix="/admin/search")
 SHORTEST, LONGEST = 2, 120
@@ -34,10 +36,34 @@ def search(session: Session, actor: Actor) -> Response:
     if len(text) < SHORTEST:
         return jsonify([])
     resources = list(_open_to(session, actor))
-    hits = [*_deeds(actor, resources, text), *_records(session, actor, resources, text)]
+    hits = [
+        *_reports(session, actor, text),
+        *_views(session, actor, resources, text),
+        *_deeds(actor, resources, text),
+        *_records(session, actor, resources, text),
+    ]
     for _plugin, found in hooks.collect(session, "search", actor=actor, text=text):
         hits += found
     return jsonify([{"label": hit.label, "hint": hit.hint, "url": hit.url} for hit in hits])
+
+
+def _reports(session: Session, actor: Actor, text: str) -> Iterator[Hit]:
+    """Reports with a word that begins like the text."""
+    if not actor.can("core:report:list"):
+        return
+    for key, report in reports.available(session, actor).items():
+        label = gettext(report.label)
+        if text.lower() in label.lower():
+            yield Hit(label, f"/admin/reports/{key.replace('.', '/')}", hint=gettext("Report"))
+
+
+def _views(session: Session, actor: Actor, resources: Iterable[BoundResource], text: str) -> Iterator[Hit]:
+    """Saved views by their name: the actor's own and shared ones."""
+    by_key = {bound.key: bound for bound in resources}
+    for view in views.named(session, actor, list(by_key), text, EACH) if actor.can(views.SAVE) else ():
+        bound = by_key[view.resource]
+        hint = gettext("View of %(list)s", list=gettext(bound.label_plural))
+        yield Hit(view.name, f"{url_for(f'{class_name(bound)}.list')}?view={view.id}", hint=hint)
 
 
 def _open_to(session: Session, actor: Actor) -> Iterator[BoundResource]:

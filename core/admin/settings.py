@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import enum
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 from flask import request
-from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from core import lifecycle
 from core import settings as store
 from core.actor import Actor
+from core.admin.forms import fields_of
 from core.admin.pages import PageBlueprint, flash, redirect, render
 from core.errors import Invalid, NotFound
 from core.gateway.request import platform
 from core.i18n import _
-from core.settings import Settings
-from core.wording import field_label, words
 
 pages = PageBlueprint("core_settings", url_prefix="/admin/settings")
 
@@ -56,38 +53,12 @@ def _groups(session: Session) -> list[dict[str, Any]]:
     return [
         {
             "plugin": plugin,
-            "fields": _fields(
-                plugin.settings, store.read(session, plugin.settings), registry.locked_settings.get(plugin.name, {})
+            "fields": fields_of(
+                plugin.settings,
+                dict(store.read(session, plugin.settings)),
+                registry.locked_settings.get(plugin.name, {}),
             ),
         }
         for plugin in registry.plugins.values()
         if plugin.settings is not None and plugin.name not in off
     ]
-
-
-def _fields(settings: type[Settings], values: Settings, locked: dict[str, Any]) -> list[dict[str, Any]]:
-    fields = []
-    for name, field in settings.model_fields.items():
-        kind = field.annotation
-        choices: list[str] = []
-        if get_origin(kind) is Literal:
-            choices = [str(value) for value in get_args(kind)]
-        elif isinstance(kind, type) and issubclass(kind, enum.Enum):
-            choices = [str(member.value) for member in kind]
-        shown = "bool" if kind is bool else "select" if choices else "number" if kind is int else "text"
-        fields.append(
-            {
-                "name": name,
-                "label": gettext(field_label(name, field.title)),
-                "kind": shown,
-                "help": gettext(field.description) if field.description else "",
-                "value": _plain(getattr(values, name)),
-                "choices": [(choice, gettext(words(choice))) for choice in choices],
-                "locked": name in locked,
-            }
-        )
-    return fields
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, enum.Enum) else value

@@ -13,7 +13,7 @@ from flask_babel import get_locale, gettext
 from flask_wtf.csrf import generate_csrf
 from jinja2 import ChoiceLoader, FileSystemLoader
 
-from core import lifecycle
+from core import generation, lifecycle
 from core.actor import Actor
 from core.fab.views import class_name
 from core.gateway.headers import nonce
@@ -108,8 +108,19 @@ class Shell:
         actor = self._actor
         if actor is None or actor.kind == "anonymous":
             return []
+        key = ("menu", actor.permissions, request.script_root)
+        menu: list[tuple[str, list[MenuItem]]] | None = generation.cached(g.session, key)
+        if menu is None:
+            menu = self._menu(actor)
+            generation.keep(g.session, key, menu)
+        sections = [{"label": gettext(label), "items": [self._entry(item) for item in items]} for label, items in menu]
+        _mark_active(sections)
+        return sections
+
+    def _menu(self, actor: Actor) -> list[tuple[str, list[MenuItem]]]:
+        """What these permissions may open, by plugin; without badges, in English."""
         off = lifecycle.disabled(g.session)
-        sections = []
+        menu = []
         for plugin in self._platform.registry.plugins.values():
             if plugin.name in off:
                 continue
@@ -122,10 +133,8 @@ class Shell:
                         MenuItem(label=bound.label_plural, url=url, icon=icon, permission=permission, order=50)
                     )
             if items:
-                entries = [self._entry(item) for item in sorted(items, key=lambda item: item.order)]
-                sections.append({"label": gettext(plugin.label), "items": entries})
-        _mark_active(sections)
-        return sections
+                menu.append((plugin.label, sorted(items, key=lambda item: item.order)))
+        return menu
 
     def _entry(self, item: MenuItem) -> dict[str, Any]:
         badge = item.badge(g.session, self._actor) if item.badge and self._actor else None
@@ -194,9 +203,14 @@ class Shell:
         going = self._actor.impersonation if self._actor is not None else None
         return impersonation.find(g.session, going) if going is not None else None
 
-    @property
+    @cached_property
     def notices(self) -> list[dict[str, str]]:
-        return []
+        """What admins are told on every page: what is switched off."""
+        if self._actor is None or self._actor.kind == "anonymous":
+            return []
+        from core.admin.switches import banner
+
+        return banner(g.session, self._actor)
 
 
 def _mark_active(sections: list[dict[str, Any]]) -> None:

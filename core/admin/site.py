@@ -8,22 +8,31 @@ from core.admin import (
     access,
     api_keys,
     audit,
+    bulk,
     codes,
     dashboard,
     events,
+    factors,
     files,
     impersonation,
     jobs,
+    lists,
+    member_tabs,
     members,
     plugins,
     privacy,
     profile,
     registration,
+    report_schedules,
+    reports,
     reviews,
     search,
     settings,
+    switches,
     wallets,
+    webhooks,
 )
+from core.fab.tabs import OWN
 from core.gateway.request import owned_by
 from core.platform import Platform
 
@@ -34,6 +43,7 @@ def install(app: Flask, platform: Platform) -> None:
         access,
         files,
         profile,
+        factors,
         privacy,
         registration,
         codes,
@@ -41,16 +51,23 @@ def install(app: Flask, platform: Platform) -> None:
         api_keys,
         members,
         impersonation,
+        report_schedules,
+        reports,
         reviews,
+        lists,
+        bulk,
         search,
         events,
         jobs,
         plugins,
         audit,
+        webhooks,
         settings,
+        switches,
     ):
         app.register_blueprint(module.pages)
+    app.extensions[OWN]["core.member"] = member_tabs.tabs
     for plugin in platform.registry.plugins.values():
-        if plugin.pages is not None:
-            app.register_blueprint(plugin.pages)
-            owned_by(app, plugin.name, plugin.pages.name)
+        for pages in filter(None, (plugin.pages, plugin.public_pages)):
+            app.register_blueprint(pages)
+            owned_by(app, plugin.name, pages.name)

@@ -49,7 +49,8 @@ def register(session: Session, actor: Actor) -> Any:
 @without_two_factor
 def step_up(session: Session, actor: Actor) -> Any:
     try:
-        wallets.step_up(session, actor, **_signed(), code=request.form.get("code", ""), device=_device(session))
+        code, second = request.form.get("code", ""), account.waiting_for(account.FACTOR)
+        wallets.step_up(session, actor, **_signed(), code=code, device=_device(session), factor_code_id=second)
     except (Forbidden, Limit) as problem:
         member = session.get_one(Member, actor.member_id)
         return account.confirm_page(member, account.told(problem)), _status(problem)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -32,6 +33,7 @@ from core.db.personal import personal_columns
 from core.ids import new_id
 
 MASK = "•••"
+REASON = "audit_reason"
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,18 @@ def record(
     row.digest = digest(row)
     session.add(row)
     return row
+
+
+@contextmanager
+def because(session: Session, reason: str) -> Iterator[None]:
+    """Within it, the rows that changes of declared resources write by themselves hold ``reason``; it flushes."""
+    before = session.info.get(REASON)
+    session.info[REASON] = reason
+    try:
+        yield
+        session.flush()
+    finally:
+        session.info[REASON] = before
 
 
 def _personal_sealed(session: Session, key: UUID, changes: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +188,8 @@ def _record_each(session: Session, verb: str, objects: Iterable[Any]) -> None:
         changes = _difference(item, verb)
         if changes or verb == "deleted":
             [key] = inspect(item).mapper.primary_key_from_instance(item)
-            record(session, actor, f"{name}.{verb}", subject_type=name, subject_id=key, changes=changes)
+            why = session.info.get(REASON)
+            record(session, actor, f"{name}.{verb}", subject_type=name, subject_id=key, changes=changes, reason=why)
 
 
 def _unknown(session: Session) -> Actor:

@@ -199,6 +199,11 @@ def check(engine: Engine, branches: Sequence[Branch], names: Sequence[str] = ())
     return found
 
 
+def waiting(engine: Engine, branches: Sequence[Branch]) -> list[str]:
+    """The revisions of these branches and of the core that the database does not have yet, oldest first."""
+    return pending(engine, ScriptDirectory.from_config(migrate.settings([migrate.CORE, *branches])))
+
+
 def pending(engine: Engine, script: ScriptDirectory) -> list[str]:
     """The revisions that the code has and the database has not, oldest first."""
     have: set[str] = set()
@@ -210,4 +215,4 @@ def pending(engine: Engine, script: ScriptDirectory) -> list[str]:
     return [one.revision for one in reversed(list(script.walk_revisions())) if one.revision not in have]
 
 
-__all__ = ["LARGE", "Advice", "advise", "check", "pending", "sql_of", "statements"]
+__all__ = ["LARGE", "Advice", "advise", "check", "pending", "sql_of", "statements", "waiting"]

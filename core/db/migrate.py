@@ -34,7 +34,7 @@ def upgrade(url: str, branches: Sequence[Branch]) -> dict[str, Outcome]:
     are skipped, the rest goes on; a failure of the core is raised.
     """
     engine = create_engine(url, poolclass=pool.NullPool)
-    every, outcomes = _readable(branches)
+    every, outcomes = readable(branches)
     with engine.connect() as lock:
         version = lock.dialect.server_version_info or (0,)
         if int(version[0]) < POSTGRESQL:
@@ -97,7 +97,7 @@ def _failure(problem: Exception) -> Outcome:
     return Outcome(False, f"{type(problem).__name__}: {first}", traceback.format_exc())
 
 
-def _readable(branches: Sequence[Branch]) -> tuple[list[Branch], dict[str, Outcome]]:
+def readable(branches: Sequence[Branch]) -> tuple[list[Branch], dict[str, Outcome]]:
     """Core and the branches whose revisions can be read, and why each of the others cannot.
 
     Alembic reads all revisions at once, so that one bad file would stop every plugin.

@@ -44,12 +44,13 @@ class Database:
         info: dict[str, Any] | None = None,
         doorbell: Callable[[], None] | None = None,
         prepare: Callable[[Engine], None] | None = None,
+        pool_timeout: float = 5.0,
     ) -> None:
         self.url = url
         self.info = info if info is not None else {}
         self.doorbell = doorbell
         self._prepare = prepare
-        self.pool_timeout = 5.0  # seconds to wait for a free connection; then the asker hears UNAVAILABLE
+        self.pool_timeout = pool_timeout  # seconds to wait for a free connection; then the asker hears UNAVAILABLE
         self._pool_size = pool_size
         self._engine: Engine | None = None
         self._pid = 0

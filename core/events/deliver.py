@@ -24,7 +24,7 @@ from core.actor import Actor
 from core.clock import now
 from core.db.session import Database
 from core.events import lost, quarantine, subscribers
-from core.events.event import StoredEvent, Subscriber
+from core.events.event import GiveUp, StoredEvent, Subscriber, TryLater
 from core.events.publish import CAUSES
 from core.observability import metrics, traces
 
@@ -32,6 +32,8 @@ log = structlog.get_logger("events")
 LONGEST_WAIT = timedelta(hours=1)
 LOOK_SECONDS = 1.0
 PATIENCE = 2  # leases
+MOST_CALLS = 2  # of live subscribers at a time in one process; a worker has four threads unless told otherwise
+LONGEST_TOLD = 24 * 3600.0  # seconds that the other side may make us wait
 
 # The head of each subscriber's queue is one step down an index, however much waits for those that are not called; then
 # the queues are tried in order until one has a row that nobody holds.
@@ -107,6 +109,7 @@ class Deliverer:
         self.registry = database.info["registry"]
         self._looked, self._lost = float("-inf"), False
         self._deadlines: dict[int, float] = {}
+        self._lock, self._calling = threading.Lock(), 0
 
     def drain(self, *, seconds: float = 30.0, more: Callable[[], None] | None = None) -> int:
         """Deliver until nothing is due or ``seconds`` have passed; returns how many deliveries ended well.
@@ -128,13 +131,14 @@ class Deliverer:
     def step(self, most: int | None = None) -> tuple[bool, int]:
         """Claim and deliver once. Returns whether anything was due, and how many deliveries ended well."""
         claimed: list[RowMapping] = []
+        subscriber: Subscriber
         try:
             with self.database.unit_of_work() as session:
                 first = self._claim(session)
                 if first is None:
                     return False, 0
+                subscriber = subscribers.find(session, first["subscriber"])
                 claimed = [first]
-                subscriber: Subscriber = self.registry.subscribers[first["subscriber"]]
                 if first["attempts"] >= subscriber.max_attempts:
                     given_up = {"id": first["delivery"], "at": now(), "error": "The worker was lost at every try."}
                     session.execute(_LOST, given_up)
@@ -151,7 +155,7 @@ class Deliverer:
         except Exception as problem:
             if not claimed:
                 raise
-            return True, self._failed(claimed, problem)
+            return True, self._failed(claimed, subscriber, problem)
         if subscriber.kind == "external":
             return True, self._call_out(first, subscriber)
         if counted:
@@ -161,7 +165,9 @@ class Deliverer:
 
     def _claim(self, session: Session) -> RowMapping | None:
         names = subscribers.listening(session)
-        leases = [self._lease(self.registry.subscribers[name]) for name in names]
+        if self._calling >= MOST_CALLS:
+            names = [name for name in names if name in self.registry.subscribers]
+        leases = [self._lease(subscribers.find(session, name)) for name in names]
         return session.execute(_CLAIM, {"at": now(), "subscribers": names, "leases": leases}).mappings().first()
 
     def _more(self, session: Session, first: RowMapping, subscriber: Subscriber, most: int) -> list[RowMapping]:
@@ -203,7 +209,7 @@ class Deliverer:
                     return 0
                 self._handle(session, subscriber, [row], tries=0)
         except Exception as problem:
-            self._record_failure(row, problem, seen=tried, tried=tried)
+            self._record_failure(row, subscriber, problem, seen=tried, tried=tried)
             return 0
         metrics.DELIVERED.labels(row["subscriber"], "done").inc()
         return 1
@@ -229,32 +235,48 @@ class Deliverer:
                 raise_thread_exception(thread, HandlerTooSlow)  # type: ignore[no-untyped-call]
         return len(late)
 
+    @contextmanager
+    def _counted(self, name: str) -> Iterator[None]:
+        """Count a call of a live subscriber while it lasts: other people's slow servers never take every thread."""
+        if name in self.registry.subscribers:
+            yield
+            return
+        with self._lock:
+            self._calling += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._calling -= 1
+
     def _lease(self, subscriber: Subscriber) -> str:
         return f"{subscriber.lease_seconds}s"
 
     def _call_out(self, row: RowMapping, subscriber: Subscriber) -> int:
         try:
             actor = self._actor([row])
-            with _watched(row), self._limited(subscriber):
+            with _watched(row), self._limited(subscriber), self._counted(row["subscriber"]):
                 subscriber.handler(lambda: self.database.unit_of_work(actor), actor, self._event(row))
         except Exception as problem:
-            self._record_failure(row, problem, seen=row["attempts"] + 1, tried=row["attempts"] + 1)
+            self._record_failure(row, subscriber, problem, seen=row["attempts"] + 1, tried=row["attempts"] + 1)
             return 0
         with self.database.unit_of_work() as session:
             session.execute(_DONE, {"ids": [row["delivery"]], "at": now(), "tries": 0})
         metrics.DELIVERED.labels(row["subscriber"], "done").inc()
         return 1
 
-    def _failed(self, claimed: Sequence[RowMapping], problem: Exception) -> int:
+    def _failed(self, claimed: Sequence[RowMapping], subscriber: Subscriber, problem: Exception) -> int:
         """Record the failure; a failed batch is tried again one by one, so that only the culprit pays."""
         if len(claimed) > 1:
             return sum(self.step(most=1)[1] for _ in claimed)
-        self._record_failure(claimed[0], problem, seen=claimed[0]["attempts"], tried=claimed[0]["attempts"] + 1)
+        seen = claimed[0]["attempts"]
+        self._record_failure(claimed[0], subscriber, problem, seen=seen, tried=seen + 1)
         return 0
 
-    def _record_failure(self, row: RowMapping, problem: Exception, *, seen: int, tried: int) -> None:
-        subscriber = self.registry.subscribers[row["subscriber"]]
-        dead = tried >= subscriber.max_attempts
+    def _record_failure(
+        self, row: RowMapping, subscriber: Subscriber, problem: Exception, *, seen: int, tried: int
+    ) -> None:
+        dead = tried >= subscriber.max_attempts or isinstance(problem, GiveUp)
         metrics.DELIVERED.labels(row["subscriber"], "dead" if dead else "failed").inc()
         log.warning(
             "delivery failed",
@@ -265,14 +287,14 @@ class Deliverer:
             attempt=tried,
             dead=dead,
             error=repr(problem),
-            exc_info=problem,
+            exc_info=None if isinstance(problem, (TryLater, GiveUp)) else problem,
         )
         with self.database.unit_of_work() as session:
             values: dict[str, Any] = {
                 "id": row["delivery"],
                 "seen": seen,
                 "tried": tried,
-                "due": now() + _wait(tried),
+                "due": now() + _wait(tried, subscriber, problem),
                 "at": now(),
                 "error": f"{type(problem).__name__}: {problem}"[:2000],
                 "state": "dead" if dead else "pending",
@@ -315,6 +337,9 @@ def _watched(row: RowMapping) -> Iterator[None]:
         yield
 
 
-def _wait(tried: int) -> timedelta:
+def _wait(tried: int, subscriber: Subscriber | None = None, problem: Exception | None = None) -> timedelta:
     """How long after try number ``tried`` the next may be made."""
-    return min(timedelta(seconds=2**tried), LONGEST_WAIT) * random.uniform(0.5, 1)
+    own = subscriber.waits[tried - 1 : tried] if subscriber else ()
+    wait = own[0] if own else min(timedelta(seconds=2**tried), LONGEST_WAIT)
+    told = timedelta(seconds=min(problem.seconds, LONGEST_TOLD)) if isinstance(problem, TryLater) else timedelta()
+    return max(wait * (random.uniform(1, 1.1) if own else random.uniform(0.5, 1)), told)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Literal, Self
 from uuid import UUID
 
@@ -66,6 +66,18 @@ class StoredEvent:
     actor: Actor = field(default_factory=Actor.system)
 
 
+class TryLater(Exception):
+    """Raised by a handler that failed and was told when to come back: not before ``seconds`` have passed."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class GiveUp(Exception):
+    """Raised by a handler that no further try can help: the delivery becomes a dead letter at once."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subscriber:
     """A reaction to an event.
@@ -83,6 +95,8 @@ class Subscriber:
     The lock is the ordering key: events whose publishers held the same one (a member's, by ``locks.members``) are taken
     in the order of their commits. Several workers, and a retry, may overtake: a handler to which that matters takes the
     same lock and looks at the row as it is now. Between publishers without a common lock there is no order.
+    ``waits`` are the pauses after each failed try; without them they double from two seconds up to an hour. An external
+    handler that knows better raises ``TryLater``, or ``GiveUp`` where no further try can help.
     Not called while an admin has paused it, nor while its plugin, or the plugin of the event, is disabled or absent:
     its deliveries wait and are not lost.
     """
@@ -93,6 +107,7 @@ class Subscriber:
     batch: int = 1
     max_attempts: int = 8
     lease_seconds: int = 60
+    waits: tuple[timedelta, ...] = ()
 
     @property
     def event_name(self) -> str:

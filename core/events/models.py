@@ -20,6 +20,12 @@ class EventRow(Model):
     __table_args__ = (
         Index("ix_core_event_name_id", "name", "id"),
         Index("ix_core_event_correlation_id", "correlation_id"),
+        Index(
+            "ix_core_event_member",
+            text("(payload ->> 'member_id')"),
+            "id",
+            postgresql_where=text("(payload ->> 'member_id') IS NOT NULL"),
+        ),
     )
 
     id: Mapped[Id]

@@ -30,6 +30,7 @@ _JOBS = text("""
         FOR UPDATE SKIP LOCKED
     ) RETURNING id
 """)
+_BULK = text("DELETE FROM core_bulk_run WHERE coalesce(finished_at, created_at) < :before")
 _PAGE = text("SELECT id, occurred_at FROM core_event WHERE id > :after ORDER BY id LIMIT :most")
 _HELD = text("SELECT event_id FROM core_delivery WHERE event_id = ANY(:ids) AND state <> 'done'")
 # The lock keeps a replay from reviving a delivery between the look and the deletion.
@@ -64,6 +65,8 @@ def run_sweep(context: JobContext) -> dict[str, Any]:
             context.progress(deliveries + jobs)
             if gone < CHUNK:
                 break
+        with context.unit_of_work() as session:
+            session.execute(_BULK, {"before": before})
     if settings.event_days:
         after: UUID | None = NIL
         before = now() - timedelta(days=settings.event_days)

@@ -23,8 +23,14 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows under columns. ``rows`` is gone through once and may stream; each has a cell per column."""
+    """Rows under columns. ``rows`` is gone through once and may stream; each has a cell per column.
+
+    ``subtitle`` says what of it is shown, such as the period: under the title of a PDF, among the properties of a
+    workbook. ``total`` is a last row that stands out in a PDF and a workbook; a CSV holds the rows alone.
+    """
 
     title: str
     columns: Sequence[Column]
     rows: Iterable[Sequence[Any]]
+    subtitle: str = ""
+    total: Sequence[Any] = ()

@@ -9,12 +9,12 @@ from uuid import UUID
 from flask import g, get_template_attribute
 from flask_babel import gettext
 from markupsafe import Markup, escape
-from sqlalchemy import JSON, LargeBinary, Text, select
+from sqlalchemy import select
 
 from core.db.base import names_member
 from core.gateway.request import actor
 from core.members.models import Member
-from core.resource import BoundResource, Resource
+from core.resource import BoundResource
 from core.wording import words as shown_words
 
 # The class of a state badge by the colour words of Resource.states.
@@ -43,6 +43,14 @@ def name_members(
                 row[key] = chip(names[member_id], f"/admin/members/{member_id}" if linked and key != plain else "")
 
 
+def say(bound: BoundResource, rows: Sequence[dict[str, Any]], records: Sequence[Any]) -> None:
+    """Show what the resource says in place of its columns' values."""
+    if bound.resource.display is None:
+        return
+    for row, said in zip(rows, bound.resource.display(g.session, records), strict=True):
+        row.update({key: value for key, value in said.items() if key in row})
+
+
 def state(words: Mapping[str, str]) -> Callable[[Any], Markup]:
     """A formatter that shows a state as a tinted badge; ``words`` gives a colour for each value."""
 
@@ -53,12 +61,3 @@ def state(words: Mapping[str, str]) -> Callable[[Any], Markup]:
         return Markup('<span class="gh-state is-{}">{}</span>').format(tone, escape(label))
 
     return show
-
-
-def default_columns(resource: Resource) -> tuple[str, ...]:
-    """The first columns that fit a list: no key, no long text, no JSON."""
-    columns = resource.columns_of_model
-    unfit = (Text, JSON, LargeBinary)
-    fitting = [key for key in resource.readable if key != resource.key and not isinstance(columns[key].type, unfit)]
-    fitting.sort(key=lambda key: (key not in resource.search, key == resource.owner))
-    return tuple(fitting[:6])

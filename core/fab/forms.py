@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from flask import g
 from flask_appbuilder.forms import DynamicForm
 from flask_babel import gettext, lazy_gettext
 from sqlalchemy.dialects.postgresql import JSONB
@@ -129,6 +130,11 @@ def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> An
     options["description"] = lazy_gettext(help_text) if help_text else ""
     optional = column.nullable or column.default is not None or column.server_default is not None
     checks: list[Any] = [validators.Optional() if optional or search else validators.InputRequired()]
+    if offered := bound.resource.choices.get(key):
+        first = [("", "—")] if search or column.nullable else []
+        return SelectField(
+            choices=lambda: [*first, *offered(g.session)], validators=checks, filters=[lambda v: v or None], **options
+        )
     if choices := choices_of(bound, key, column):
         empty = [("", "—")] if column.nullable else []
         return SelectField(choices=[*empty, *choices], validators=checks, filters=[lambda v: v or None], **options)

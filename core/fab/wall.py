@@ -15,7 +15,9 @@ from werkzeug.local import LocalProxy
 from core.access import permission_name
 from core.db.session import current
 from core.errors import Forbidden
-from core.fab.views import METHODS, class_name, view_of
+from core.fab.guard import METHODS
+from core.fab.tabs import OWN, record_tabs
+from core.fab.views import class_name, view_of
 from core.gateway.request import actor, owned_by
 from core.registry import Registry
 from core.resource import BoundResource
@@ -86,6 +88,8 @@ def install(app: Flask, registry: Registry) -> AppBuilder:
     builder = Builder(security_manager_class=GatewaySecurity)
     builder.init_app(app, LocalProxy(current))
     app.jinja_env.filters["decimalformat"] = exact
+    app.jinja_env.globals["record_tabs"] = record_tabs
+    app.extensions[OWN] = {}
     builder.sm.resources = registry.resources
     builder.sm.views = {class_name(bound): bound.key for bound in registry.resources.values()}
     for bound in registry.resources.values():

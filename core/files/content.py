@@ -29,6 +29,7 @@ SAME = {"application/ogg": "audio/ogg", "audio/wave": "audio/wav", "audio/x-wav"
 # Beginnings that puremagic would take for granted anywhere in the head; a polyglot hides behind a later one.
 STARTS = {"application/pdf": b"%PDF-", "audio/wav": b"RIFF", "image/webp": b"RIFF", "video/webm": b"\x1aE\xdf\xa3"}
 MARKUP = re.compile(rb"<\s*(!doctype|html|head|body|script|svg|iframe|\?xml|\?php|!--)", re.IGNORECASE)
+SVG = re.compile(rb"<\s*svg[\s/>]", re.IGNORECASE)
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 LONGEST_NAME = 120
 
@@ -69,6 +70,11 @@ def _is_text(head: bytes) -> bool:
         if problem.start < len(head) - 3:  # the last character may be cut
             return False
     return not CONTROL.search(head) and not MARKUP.search(head)
+
+
+def is_svg(head: bytes) -> bool:
+    """Whether a file that begins so draws itself by markup."""
+    return SVG.search(head) is not None
 
 
 def clean_name(name: str, media_type: str) -> str:

@@ -6,9 +6,6 @@ import io
 from pathlib import Path
 from typing import Any
 
-from pypdf import PdfReader, PdfWriter
-from pypdf.generic import ArrayObject, DictionaryObject
-
 from core.files.errors import DocumentBroken, DocumentLocked
 
 MOST_OBJECTS = 100_000
@@ -36,6 +33,8 @@ def rewrite(source: Path, target: Path) -> None:
     Earlier states, which a PDF may carry along, are left behind too. Raises DocumentLocked for one with a password,
     DocumentBroken for what is no whole PDF.
     """
+    from pypdf import PdfReader, PdfWriter  # it takes a quarter of a second, and few processes see a PDF
+
     try:
         with open(source, "rb") as file:
             reader = PdfReader(file, strict=False)
@@ -60,10 +59,10 @@ def rewrite(source: Path, target: Path) -> None:
 
 
 def _clean(item: Any) -> None:
-    if isinstance(item, ArrayObject):
+    if isinstance(item, list):
         for part in item:
-            _clean(part) if isinstance(part, (DictionaryObject, ArrayObject)) else None
-    if not isinstance(item, DictionaryObject):
+            _clean(part) if isinstance(part, (dict, list)) else None
+    if not isinstance(item, dict):
         return
     telling = TELLING + (OF_ANNOTATION if item.get("/Subtype") and "/Rect" in item else ())
     for name in telling:
@@ -73,5 +72,5 @@ def _clean(item: Any) -> None:
     if item.get("/Subtype") in ENCLOSING:
         item.pop("/FS", None)
     for part in list(item.values()):
-        if isinstance(part, (DictionaryObject, ArrayObject)):
+        if isinstance(part, (dict, list)):
             _clean(part)

@@ -23,6 +23,14 @@ class FileTypeRefused(Invalid):
     sentence = _("A file of this kind is not taken here. Send one of: {allowed}.")
 
 
+class SvgRefused(FileTypeRefused):
+    code = "SVG_REFUSED"
+    sentence = _(
+        "An SVG can carry programs that run in the browser of whoever looks at it, so it is not taken. Save the "
+        "picture as PNG and send that."
+    )
+
+
 class ImageBroken(Invalid):
     code = "IMAGE_BROKEN"
     sentence = _("The image cannot be read. Save it again as PNG or JPEG and send that.")

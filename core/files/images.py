@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,6 +33,25 @@ def redraw(source: IO[bytes], media_type: str, target: Path, *, most_pixels: int
                 _save(image, FORMATS[media_type], target)
     except (ImageTooLarge, Image.DecompressionBombError):
         raise ImageTooLarge(most=f"{most_pixels / 1e6:g}") from None
+    except Exception:  # a decoder that is fed by strangers raises anything
+        raise ImageBroken() from None
+
+
+def squares(source: IO[bytes], media_type: str, folder: Path, *, sides: Sequence[int], contain: bool) -> list[Path]:
+    """Write the first frame of an image that was redrawn as square WebP files into ``folder``, one for each side.
+
+    The middle is cut out, or with ``contain`` all of it stands on a transparent ground. Raises ImageBroken.
+    """
+    try:
+        with Image.open(source, formats=[FORMATS[media_type]]) as image:
+            whole = ImageOps.exif_transpose(image).convert("RGBA")
+        made = []
+        for side in sides:
+            fitted = ImageOps.pad(whole, (side, side)) if contain else ImageOps.fit(whole, (side, side))
+            path = folder / f"{side}.webp"
+            fitted.save(path, "WEBP", **QUALITY["WEBP"])
+            made.append(path)
+        return made
     except Exception:  # a decoder that is fed by strangers raises anything
         raise ImageBroken() from None
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from core import settings
@@ -21,11 +21,12 @@ from core.clock import now
 from core.db import locks
 from core.errors import NotFound
 from core.files import content, documents, images, links
-from core.files.errors import FileEmpty, FileInUse, FileTooLarge, FileTypeRefused, TooManyFiles
+from core.files.errors import FileEmpty, FileInUse, FileTooLarge, FileTypeRefused, SvgRefused, TooManyFiles
 from core.files.models import StoredFile
 from core.files.storage import Storage, key_of
 from core.files.upload import IMAGES
 from core.platform_settings import PlatformSettings
+from core.switches import service as switches
 
 CHUNK = 64 * 1024
 MEGABYTE = 1_000_000
@@ -54,9 +55,10 @@ def store(
 
     ``allowed`` are media types of ``core.files.upload``; the content decides. Images are drawn anew, PDFs
     written anew; sound and film are kept as they came (docs/decisions). Raises FileTooLarge after reading no more
-    than the limit of its kind, FileEmpty, FileTypeRefused, ImageBroken, ImageTooLarge, DocumentBroken, DocumentLocked,
-    TooManyFiles, StorageSilent.
+    than the limit of its kind, FileEmpty, FileTypeRefused, SvgRefused, ImageBroken, ImageTooLarge, DocumentBroken,
+    DocumentLocked, TooManyFiles, StorageSilent.
     """
+    switches.require(session, "core.uploads")
     limits = settings.read(session, PlatformSettings)
     _within_a_day(session, actor, limits.files_per_day)
 
@@ -69,6 +71,8 @@ def store(
         taken = Path(folder) / "taken"
         head = _take(stream, taken, most)
         media_type = content.media_type(head, name)
+        if media_type is None and content.is_svg(head):
+            raise SvgRefused()
         if media_type is None or media_type not in allowed:
             raise FileTypeRefused(allowed=", ".join(sorted(allowed)))
         if media_type == "application/pdf":
@@ -87,7 +91,7 @@ def store(
 def most_of_a_request(session: Session) -> int:
     """The most bytes that a request with a file may have: the largest file that any kind may be, and its envelope."""
     limits = settings.read(session, PlatformSettings)
-    kinds = max(limits.image_megabytes, limits.document_megabytes, limits.media_megabytes)
+    kinds = max(limits.image_megabytes, limits.document_megabytes, limits.text_megabytes, limits.media_megabytes)
     return max(10 * 1024 * 1024, MEGABYTE * (min(kinds, limits.file_megabytes) + 1))
 
 
@@ -102,6 +106,37 @@ def store_made(
     row.state = "kept"
     session.flush()
     return row
+
+
+def store_squares(
+    session: Session, row: StoredFile, *, purpose: str, sides: Sequence[int], contain: bool = False
+) -> list[StoredFile]:
+    """Keep the image of ``row`` as square WebP pictures of these ``sides`` (pixels), the platform's own.
+
+    Its middle is cut out, or with ``contain`` the whole of it stands on a transparent ground; of one that moves, the
+    first frame. They stay until ``delete_made``. Raises ImageBroken, NotFound, StorageSilent.
+    """
+    with tempfile.TemporaryDirectory(prefix="guildhall-squares-") as folder, open_file(session, row).content as source:
+        drawn = images.squares(source, row.media_type, Path(folder), sides=sides, contain=contain)
+        name = f"{Path(row.name).stem}.webp"
+        return [
+            store_made(session, path, owner_id=None, purpose=purpose, name=name, media_type="image/webp")
+            for path in drawn
+        ]
+
+
+def open_made(session: Session, file_id: UUID) -> OpenFile:
+    """The content of a file that the platform has made. Raises NotFound, StorageSilent."""
+    row = session.get(StoredFile, file_id)
+    if row is None or row.owner_id is not None:
+        raise NotFound()
+    return open_file(session, row)
+
+
+def delete_made(session: Session, file_ids: Collection[UUID]) -> None:
+    """Forget files that the platform has made; their content goes with the next sweep."""
+    mine = StoredFile.id.in_(list(file_ids)), StoredFile.owner_id.is_(None)
+    session.execute(update(StoredFile).where(*mine).values(state="deleted", deleted_at=now()))
 
 
 def _put(session: Session, source: Path, **about: Any) -> StoredFile:
@@ -182,6 +217,12 @@ def link(session: Session, row: StoredFile, lifetime: timedelta | None = None) -
     """The path of a signed link to a file; it expires after ``lifetime``, by default the platform's setting."""
     lifetime = lifetime or timedelta(minutes=settings.read(session, PlatformSettings).file_link_minutes)
     return f"/files/{links.token(session.info['config'].secret_key, row.id, now() + lifetime)}"
+
+
+def public_address(session: Session | None, path: str) -> str:
+    """The address of a public file whose ``path`` holds the digest of its content: on the CDN, where there is one."""
+    base: str = session.info["config"].cdn_url if session is not None else ""
+    return base + path
 
 
 def follow(session: Session, token: str) -> tuple[StoredFile, timedelta]:

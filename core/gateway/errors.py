@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -12,7 +11,6 @@ from flask import (
     Response,
     current_app,
     g,
-    has_request_context,
     jsonify,
     redirect,
     render_template,
@@ -20,19 +18,15 @@ from flask import (
     url_for,
 )
 from flask_babel import gettext
-from marshmallow import ValidationError
-from psycopg.errors import LockNotAvailable, QueryCanceled, ReadOnlySqlTransaction
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from core.actor import Actor
-from core.errors import Conflict, DomainError, Invalid, ReadOnlyImpersonation, Unauthenticated, Unavailable
+from core.errors import DomainError, Invalid, Unauthenticated, Unavailable
 from core.gateway.request import is_api
 from core.gateway.sentences import told_details
 from core.i18n import _
 from core.observability import metrics
-from core.resource import AlreadyExists, InUse
+from core.refusals import domain_error
 
 log = structlog.get_logger("gateway")
 
@@ -116,43 +110,6 @@ def _to_login() -> Any:
     if request.headers.get("HX-Request"):
         return Response(status=401, headers={"HX-Redirect": url_for("account.login")})
     return redirect(url_for("account.login", next=_back()))
-
-
-def domain_error(problem: Exception) -> DomainError | None:
-    """``problem`` as a refusal that can be explained, or None when it is our own mistake."""
-    if isinstance(problem, DomainError):
-        return problem
-    if isinstance(problem, ValidationError):
-        return Invalid(problem.normalized_messages())  # type: ignore[no-untyped-call]
-    if isinstance(problem, IntegrityError):
-        return integrity_error(problem)
-    if isinstance(problem, PoolTimeout) or (isinstance(problem, DBAPIError) and problem.connection_invalidated):
-        return Unavailable()
-    if isinstance(problem, OperationalError):
-        return Conflict() if isinstance(problem.orig, (LockNotAvailable, QueryCanceled)) else Unavailable()
-    if isinstance(problem, DataError):
-        return Invalid()
-    if isinstance(problem, DBAPIError) and isinstance(problem.orig, ReadOnlySqlTransaction):
-        who = g.get("actor") if has_request_context() else None
-        return ReadOnlyImpersonation() if who is not None and who.read_only else Unavailable()
-    return None
-
-
-def integrity_error(problem: IntegrityError) -> DomainError:
-    """What a broken constraint means to the person who broke it."""
-    diagnosis = getattr(problem.orig, "diag", None)
-    state = getattr(diagnosis, "sqlstate", "")
-    if state == "23505":
-        table = getattr(diagnosis, "table_name", "") or ""
-        constraint = getattr(diagnosis, "constraint_name", "") or ""
-        fields = constraint.removeprefix(f"uq_{table}_").removeprefix(f"pk_{table}").replace("_", " ")
-        return AlreadyExists(fields=fields or "key")
-    if state == "23503" and (problem.statement or "").lstrip()[:6].upper() == "DELETE":
-        return InUse()
-    referring = re.search(r"\((\w+)\)=\(", getattr(diagnosis, "message_detail", None) or "")
-    column = getattr(diagnosis, "column_name", None) or (referring[1] if state == "23503" and referring else None)
-    column = column or getattr(diagnosis, "constraint_name", None)
-    return Invalid({column: [_("This value is not possible here.")]} if column else None)
 
 
 def _http(problem: HTTPException) -> Any:

@@ -26,27 +26,31 @@ def own_sources(config: Config) -> str:
 
 def install(app: Flask, config: Config) -> None:
     ours = own_sources(config)
+    before = f"default-src 'self'; script-src {ours} 'nonce-"
+    after = (
+        f"'; style-src {ours}; img-src {ours} data:; font-src {ours}; connect-src 'self'; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    )
+    always = [
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", "same-origin"),
+        ("X-Frame-Options", "DENY"),
+        ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+    ]
+    if config.secure:
+        always.append(("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))
 
     @app.after_request
     def protect(response: Response) -> Response:
-        policy = (
-            f"default-src 'self'; script-src {ours} 'nonce-{nonce()}'; style-src {ours}; img-src {ours} data:; "
-            f"font-src {ours}; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
-            "frame-ancestors 'none'"
-        )
         headers = response.headers
-        headers.setdefault("Content-Security-Policy", policy)
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("X-Frame-Options", "DENY")
-        headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        if config.secure:
-            headers.setdefault("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+        given = {name.lower() for name, _value in headers}  # once, for each setdefault looks through all of them
+        wanted = [("Content-Security-Policy", f"{before}{nonce()}{after}"), *always]
+        if not request.path.startswith("/static/") or response.status_code >= 400:
+            wanted.append(("Cache-Control", "no-store"))
+        headers.extend([(name, value) for name, value in wanted if name.lower() not in given])
         if allowance := g.get("allowance"):
             allowance.tell(headers)
         if "request_id" in g:
             headers["X-Request-ID"] = g.request_id
-        if not request.path.startswith("/static/") or response.status_code >= 400:
-            headers.setdefault("Cache-Control", "no-store")
         return response

@@ -31,12 +31,14 @@ from core.gateway import bodies, cors
 from core.gateway.limits import Exceeded, Limits
 from core.i18n import _
 from core.ids import new_id
-from core.members import api_keys, sessions, tokens
+from core.members import api_keys, factors, sessions, tokens
 from core.platform import Platform
 from core.platform_settings import PlatformSettings
+from core.switches import service as switches
 
 API_PREFIXES = ("/api/", "/v1/", "/mcp", "/.well-known/")
 PROBES = ("/health", "/metrics")  # asked by machines inside, over plain HTTP
+SIGNING_IN = "/api/v1/core/auth/"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 csrf = CSRFProtect()
@@ -154,6 +156,8 @@ def _open() -> Any:
         _only_read()
     if _lacks_factor(g.actor) and not getattr(view, "without_two_factor", False):
         raise TwoFactorRequired()
+    if is_api() and request.method not in SAFE_METHODS and not request.path.startswith(SIGNING_IN):
+        switches.require(g.session, "core.rest_writes")
     owner = current_app.extensions["guildhall.owners"].get(request.blueprint)
     if owner in lifecycle.disabled(g.session):
         raise NotFound()
@@ -210,11 +214,11 @@ def _mark_impersonation(found: Actor) -> None:
 
 
 def _lacks_factor(actor: Actor) -> bool:
-    """Whether this is an admin who must set up a second factor before anything else."""
-    if "Admin" not in actor.roles or actor.two_factor or actor.session_id is None:
+    """Whether this is an admin who must set up a second factor that is enough for admins before anything else."""
+    if "Admin" not in actor.roles or actor.session_id is None:
         return False
-    rule = settings.read(g.session, PlatformSettings).require_admin_two_factor
-    return rule == "yes" or (rule == "auto" and not platform().config.load_demo)
+    enough = factors.enough_for_admins(g.session)
+    return enough is not None and not actor.second_factors & enough
 
 
 def _bearer() -> str | None:

@@ -56,6 +56,11 @@ def enqueue_once(session: Session, actor: Actor, kind: str, params: dict[str, An
     return enqueue(session, actor, kind, params)
 
 
+def find(session: Session, job_id: UUID | None) -> JobRow | None:
+    """A job as it stands now: ``state``, ``done`` of ``total``, ``error``; None when it was swept away."""
+    return session.get(JobRow, job_id, populate_existing=True) if job_id else None
+
+
 def cancel(session: Session, job_id: UUID) -> JobRow:
     """Ask a job to stop; it does at its next step. Raises NotFound."""
     job = session.get(JobRow, job_id, with_for_update=True)

@@ -24,6 +24,7 @@ from core.db.session import Database
 from core.jobs.job import JobCancelled
 from core.jobs.models import JobRow
 from core.observability import metrics, traces
+from core.switches import service as switches
 
 LEASE = timedelta(seconds=60)
 BEAT_SECONDS = 15.0
@@ -101,7 +102,9 @@ class Running:
 def _due(session: Session) -> Select[JobRow]:
     """The jobs whose turn it is, or whose worker died."""
     off = lifecycle.disabled(session)
-    kinds = [kind for kind in session.info["registry"].jobs if kind.split(".")[0] not in off]
+    stopped = switches.stopped_jobs(session)
+    known = session.info["registry"].jobs
+    kinds = [kind for kind in known if kind.split(".")[0] not in off and kind not in stopped]
     turn = and_(JobRow.state == "queued", or_(JobRow.due_at <= now(), JobRow.cancel_requested))
     lost = and_(JobRow.state == "running", JobRow.lease_until < now())
     return select(JobRow).where(JobRow.kind.in_(kinds), or_(turn, lost)).order_by(JobRow.id).limit(1)

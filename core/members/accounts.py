@@ -22,6 +22,7 @@ from core.members.events import PasswordResetRequested, VerificationRequested
 from core.members.models import Credential, Member
 from core.platform_settings import PlatformSettings
 from core.settings import read
+from core.switches import service as switches
 
 
 class RegistrationClosed(Forbidden):
@@ -44,6 +45,7 @@ def sign_up(session: Session, actor: Actor, *, email: str, display_name: str) ->
 
     Raises RegistrationClosed, Invalid, TooManyAttempts; nothing tells whether the address is known.
     """
+    switches.require(session, "core.registration")
     if not read(session, PlatformSettings).registration:
         raise RegistrationClosed()
     _count(session, actor, email)

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from core import access
+from core import access, generation
 from core.actor import Actor
 from core.audit.trail import record
 from core.clock import now
@@ -31,9 +31,7 @@ SCOPE = re.compile(r"[a-z0-9_*]+:[a-z0-9_*]+:[a-z0-9_*]+|[a-z0-9_]+:(read|write)
 MOST_SCOPES = 100
 _WHO = text(
     "SELECT k.id, k.name, k.scopes, k.last_used_at, m.id AS member_id, m.display_name, m.user_id, m.locale, "
-    f"{access.GRANTED} AS granted, "
-    "EXISTS (SELECT FROM ab_user_role ur JOIN ab_role r ON r.id = ur.role_id "
-    "WHERE ur.user_id = m.user_id AND r.name = 'Admin') AS is_admin "
+    f"{access.ROLE_NAMES} AS roles, {access.GENERATION} AS generation "
     "FROM core_api_key k JOIN core_member m ON m.id = k.member_id WHERE k.secret_hash = :hash "
     "AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :at) AND m.status = 'active'"
 )
@@ -93,6 +91,7 @@ def actor_of(session: Session, key: str, **about: Any) -> Actor:
     found = session.execute(_WHO, {"hash": token_hash(key), "at": now()}).mappings().first()
     if found is None:
         raise TokenInvalid()
+    generation.saw(session, found["generation"] or 0)
     last, at = found["last_used_at"], now()
     if last is None or (at - last).total_seconds() > 60:
         session.execute(_USED, {"id": found["id"], "at": at})
@@ -100,9 +99,9 @@ def actor_of(session: Session, key: str, **about: Any) -> Actor:
         kind="service",
         name=f"{found['display_name']} ({found['name']})",
         member_id=found["member_id"],
-        permissions=access.within(access.granted(found["granted"]), found["scopes"]),
+        permissions=access.within(access.granted_by(session, found["roles"]), found["scopes"]),
         locale=found["locale"],
-        is_admin=found["is_admin"],
+        is_admin="Admin" in found["roles"],
         **about,
     )
 

@@ -75,26 +75,39 @@ class ImpersonationStarted(Event):
 
 
 class ImpersonationEnded(Event):
-    """Acting as another member ended: an admin ended it, or its time ran out, which is told within five minutes.
+    """Acting as another member ended: ``why`` is ``ended`` by an admin, ``expired`` when its time ran out, which is
+    told within five minutes, or what became of one of the two: ``suspended``, ``closed``, ``erased``.
 
-    Not published when one of the two was suspended, closed or erased meanwhile.
+    ``why`` is empty in events of earlier releases. Not published when only the admin's session or permission ended: the
+    time of such an impersonation runs out.
     """
 
     event_name = "core.impersonation.ended"
     impersonation_id: UUID
     member_id: UUID
+    why: Literal["", "ended", "expired", "suspended", "closed", "erased"] = ""
 
 
 class CredentialChanged(Event):
-    """What opens an account changed: the password, a wallet, or two-factor sign-in, which was turned off or reset.
+    """What opens an account changed: the password, a wallet, the phone number, or a second factor that was turned off.
 
-    Not published for a first password, for the wallet that somebody registers with, nor when two-factor sign-in is
-    turned on.
+    ``two_factor_disabled`` and ``two_factor_reset`` mean that none is left, by the member or by an admin;
+    ``second_factor_removed`` that one of several was turned off. Not published for a first password, for the wallet
+    that somebody registers with, nor when a second factor is turned on.
     """
 
     event_name = "core.member.credential_changed"
     member_id: UUID
-    change: Literal["password_changed", "wallet_linked", "wallet_unlinked", "two_factor_disabled", "two_factor_reset"]
+    change: Literal[
+        "password_changed",
+        "wallet_linked",
+        "wallet_unlinked",
+        "phone_verified",
+        "phone_removed",
+        "second_factor_removed",
+        "two_factor_disabled",
+        "two_factor_reset",
+    ]
 
 
 class ProfileCompleted(Event):
@@ -146,5 +159,17 @@ class OneTimeCodeRequested(Event):
     """
 
     event_name = "core.member.code_requested"
+    member_id: UUID
+    code_id: UUID
+
+
+class SmsCodeRequested(Event):
+    """A member is to be sent a one-time code by text message; the core does so by the hook ``send_sms``.
+
+    Not published for members that are suspended, nor for numbers that nobody has, nor where no plugin sends text
+    messages.
+    """
+
+    event_name = "core.member.sms_code_requested"
     member_id: UUID
     code_id: UUID

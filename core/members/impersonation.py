@@ -114,7 +114,7 @@ def end(session: Session, actor: Actor, key: UUID) -> None:
     row.ended_at = now()
     session.flush()
     record(session, actor, "core.impersonation.ended", subject_type="core.member", subject_id=row.member_id)
-    publish(session, actor, ImpersonationEnded(impersonation_id=row.id, member_id=row.member_id))
+    publish(session, actor, ImpersonationEnded(impersonation_id=row.id, member_id=row.member_id, why="ended"))
 
 
 def sweep(context: JobContext) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def _end_expired(session: Session, actor: Actor, *of: ColumnElement[bool]) -> in
     for row in rows:
         row.ended_at = row.expires_at
         record(session, actor, "core.impersonation.expired", subject_type="core.member", subject_id=row.member_id)
-        publish(session, actor, ImpersonationEnded(impersonation_id=row.id, member_id=row.member_id))
+        publish(session, actor, ImpersonationEnded(impersonation_id=row.id, member_id=row.member_id, why="expired"))
     session.flush()
     return len(rows)
 

@@ -25,6 +25,7 @@ from core.db.base import CreatedAt, Id, Instant, Json, Model
 
 STATUSES = ("active", "suspended", "closed")
 TIERS = ("free", "pro", "enterprise")
+CHANNELS = ("mail", "sms")
 
 
 class Member(Model):
@@ -272,19 +273,61 @@ class SpentNonce(Model):
     expires_at: Mapped[Instant]
 
 
+class Phone(Model):
+    """A member's phone number: the one that was proved, and perhaps another that waits for its code.
+
+    ``number`` is in E.164, sealed under the member's key; ``number_hash`` is a keyed hash that finds it.
+    """
+
+    __tablename__ = "core_phone"
+    __table_args__ = (
+        Index(
+            "uq_core_phone_number_hash",
+            "number_hash",
+            unique=True,
+            postgresql_where=text("verified_at IS NOT NULL"),
+        ),
+        Index("uq_core_phone_verified", "member_id", unique=True, postgresql_where=text("verified_at IS NOT NULL")),
+        Index("uq_core_phone_waiting", "member_id", unique=True, postgresql_where=text("verified_at IS NULL")),
+    )
+
+    id: Mapped[Id]
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), index=True)
+    number: Mapped[str] = mapped_column(String(200), info={"pii": True})
+    number_hash: Mapped[bytes] = mapped_column(LargeBinary(32), info={"pii": False})
+    created_at: Mapped[CreatedAt]
+    verified_at: Mapped[Instant | None]
+
+
+class SecondFactor(Model):
+    """That a code which is sent to the member is a second factor of theirs; the app's is in ``core_two_factor``."""
+
+    __tablename__ = "core_second_factor"
+    __table_args__ = (CheckConstraint(f"kind IN {CHANNELS}", name="kind"),)
+
+    member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(4), primary_key=True)
+    enabled_at: Mapped[CreatedAt]
+
+
 class OneTimeCode(Model):
-    """A code that was asked for by mail. The code itself follows from the id and the secret key, and is kept nowhere.
+    """A code that is sent by mail or text message. It follows from the id and the secret key, and is kept nowhere.
 
     ``account`` is a keyed hash of what was typed: who asks for the code of an address that nobody has gets a row as
-    well, without a member, so that nothing tells the two apart.
+    well, without a member, so that nothing tells the two apart. ``phone_id`` is the number it goes to.
     """
 
     __tablename__ = "core_one_time_code"
-    __table_args__ = (Index("ix_core_one_time_code_expires_at", "expires_at"),)
+    __table_args__ = (
+        CheckConstraint(f"channel IN {CHANNELS}", name="channel"),
+        Index("ix_core_one_time_code_expires_at", "expires_at"),
+    )
 
     id: Mapped[Id]
     member_id: Mapped[UUID | None] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), index=True)
     purpose: Mapped[str] = mapped_column(String(20))
+    channel: Mapped[str] = mapped_column(String(4), server_default="mail", default="mail")
+    phone_id: Mapped[UUID | None] = mapped_column(ForeignKey("core_phone.id", ondelete="CASCADE"), index=True)
     account: Mapped[bytes] = mapped_column(LargeBinary(32))
     tries: Mapped[int] = mapped_column(server_default="0", default=0)
     created_at: Mapped[CreatedAt]

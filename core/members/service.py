@@ -25,6 +25,12 @@ from core.ids import new_id
 from core.members import passwords, sessions, signed, throttle, two_factor
 from core.members.events import CredentialChanged, EmailVerified, MemberRegistered, SignInFailed
 from core.members.models import TIERS, Credential, Identity, Member, TierChange
+from core.members.signals import KINDS as KINDS
+from core.members.signals import SHARED as SHARED
+from core.members.signals import note_seen as note_seen
+from core.members.signals import pairs_sharing as pairs_sharing
+from core.members.signals import sharing as sharing
+from core.members.signals import sharing_window as sharing_window
 
 user_table = table("ab_user", *(column(c) for c in ("id", "first_name", "last_name", "username", "email", "active")))
 
@@ -172,8 +178,18 @@ def authenticate(session: Session, actor: Actor, *, email: str, password: str, d
     return member
 
 
-def step_up(session: Session, actor: Actor, *, password: str, code: str = "", device: str | None = None) -> None:
+def step_up(
+    session: Session,
+    actor: Actor,
+    *,
+    password: str,
+    code: str = "",
+    device: str | None = None,
+    factor_code_id: UUID | None = None,
+) -> None:
     """Take password and, where it is on, second factor again, for acts that ask for it; see ``require_step_up``.
+
+    ``factor_code_id`` is of ``factors.send_second`` where the code is one that was sent.
 
     Raises what ``authenticate`` and ``two_factor.check`` raise, and Unauthenticated for who holds no session.
     """
@@ -183,7 +199,7 @@ def step_up(session: Session, actor: Actor, *, password: str, code: str = "", de
         raise Unauthenticated()
     authenticate(session, actor, email=member.email or "", password=password, device=device)
     if two_factor.is_on(session, member.id):
-        two_factor.check(session, actor, member.id, code)
+        two_factor.check(session, actor, member.id, code, code_id=factor_code_id)
     sessions.step_up(session, actor.session_id)
 
 

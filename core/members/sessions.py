@@ -13,36 +13,35 @@ from uuid import UUID
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from core import access
+from core import access, generation
 from core.actor import Actor
 from core.clock import now
 from core.errors import NotFound, Unauthenticated
 from core.ids import new_id
+from core.members import factors, signals
 from core.members.models import Member, MemberSession
+from core.switches import service as switches
 
 COOKIE_LIFETIME = timedelta(days=14)
 
 _WHO = """
     SELECT s.id AS session_id, m.id AS member_id, m.display_name, m.user_id, m.email, m.locale, s.stepped_up_at,
         i.id AS impersonation, i.member_id AS other_id, i.may_write,
-        EXISTS (SELECT FROM core_two_factor t WHERE t.member_id = m.id AND t.enabled_at IS NOT NULL) AS two_factor,
-        ARRAY(SELECT r.name FROM ab_user_role ur JOIN ab_role r ON r.id = ur.role_id
-              WHERE ur.user_id = m.user_id ORDER BY r.name) AS roles,
-        {granted} AS granted
+        {factors} AS second_factors,
+        {roles} AS roles, {generation} AS generation
     FROM core_session s JOIN core_member m ON m.id = s.member_id
     LEFT JOIN core_impersonation i ON i.session_id = s.id AND i.ended_at IS NULL AND i.expires_at > :at
     WHERE {which} AND s.revoked_at IS NULL AND s.expires_at > :at AND m.status = 'active'
 """
 _OTHER = text(f"""
     SELECT m.id AS member_id, m.display_name, m.user_id, m.locale,
-        ARRAY(SELECT r.name FROM ab_user_role ur JOIN ab_role r ON r.id = ur.role_id
-              WHERE ur.user_id = m.user_id ORDER BY r.name) AS roles,
-        {access.GRANTED} AS granted
+        {access.ROLE_NAMES} AS roles
     FROM core_member m WHERE m.id = :id AND m.status = 'active' AND m.user_id IS NOT NULL
 """)
 IMPERSONATE, IMPERSONATE_WRITING = "core:member:impersonate", "core:member:impersonate_write"
-_BY_TOKEN = text(_WHO.format(which="s.token_hash = :token", granted=access.GRANTED))
-_BY_ID = text(_WHO.format(which="s.id = :id", granted=access.GRANTED))
+_ALSO = {"roles": access.ROLE_NAMES, "generation": access.GENERATION, "factors": factors.COLUMN}
+_BY_TOKEN = text(_WHO.format(which="s.token_hash = :token", **_ALSO))
+_BY_ID = text(_WHO.format(which="s.id = :id", **_ALSO))
 
 
 def token_hash(token: str) -> bytes:
@@ -58,8 +57,15 @@ def start(
     ip: str | None,
     device: str | None,
     lifetime: timedelta = COOKIE_LIFETIME,
+    device_key: str | None = None,
 ) -> tuple[MemberSession, str]:
-    """Begin a session of a member who has just proved who they are; returns its row and the token, kept nowhere."""
+    """Begin a session of a member who has just proved who they are; returns its row and the token, kept nowhere.
+
+    ``device`` is what the client calls itself; ``device_key`` the number of the browser, kept as a hash alone.
+    Raises SwitchedOff for who is no admin while an admin has stopped sign-in.
+    """
+    if "Admin" not in (access.roles_of(session, member.user_id) if member.user_id else ()):
+        switches.require(session, "core.sign_in")
     token = secrets.token_urlsafe(32)
     row = MemberSession(
         id=new_id(),
@@ -73,6 +79,7 @@ def start(
     )
     session.add(row)
     session.flush()
+    signals.note_seen(session, member.id, address=ip, device=device_key)
     return row, token
 
 
@@ -87,17 +94,18 @@ def actor_of(session: Session, *, token: str | None = None, session_id: UUID | N
         found = session.execute(_BY_ID, {"id": session_id, "at": now()}).mappings().first()
     if found is None:
         raise Unauthenticated()
+    generation.saw(session, found["generation"] or 0)
     roles = tuple(found["roles"])
     holder = Actor(
         kind="service" if "Service" in roles else "member",
         name=found["display_name"],
         member_id=found["member_id"],
-        permissions=access.granted(found["granted"]),
+        permissions=access.granted_by(session, roles),
         roles=roles,
         session_id=found["session_id"],
         locale=found["locale"],
         stepped_up_at=found["stepped_up_at"],
-        two_factor=found["two_factor"],
+        second_factors=frozenset(found["second_factors"]),
         is_admin="Admin" in roles,
         **about,
     )
@@ -118,8 +126,11 @@ def acting_as(
     wanted = IMPERSONATE_WRITING if may_write else IMPERSONATE
     if found is None or member_id == holder.member_id or not holder.can(wanted):
         return None
-    granted, roles = access.granted(found["granted"]), tuple(found["roles"])
-    if not holder.is_admin and ("Admin" in roles or granted - holder.permissions - access.grants(session)["User"]):
+    roles = tuple(found["roles"])
+    granted = access.granted_by(session, roles)
+    if not holder.is_admin and (
+        "Admin" in roles or granted - holder.permissions - access.granted_by(session, ("User",))
+    ):
         return None
     return replace(
         holder,

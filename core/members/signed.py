@@ -21,16 +21,21 @@ from core.clock import now
 from core.errors import Forbidden
 from core.i18n import _
 
-Purpose = Literal["verify", "reset", "second-factor"]
+Purpose = Literal["verify", "reset", "second-factor", "second-factor-after-mail", "second-factor-after-sms"]
 LIFETIMES: dict[Purpose, timedelta] = {
     "verify": timedelta(days=3),
     "reset": timedelta(hours=1),
     "second-factor": timedelta(minutes=5),
+    "second-factor-after-mail": timedelta(minutes=5),
+    "second-factor-after-sms": timedelta(minutes=5),
 }
 _HEAD, _SIGNATURE = 16 + 6, 32
 _STATE = text(
     "SELECT concat_ws('|', m.email, m.status, m.email_verified_at, c.password_hash, c.changed_at, t.enabled_at, "
-    "t.last_step, (SELECT count(*) FROM core_recovery_code r WHERE r.member_id = m.id AND r.used_at IS NULL)) "
+    "t.last_step, (SELECT count(*) FROM core_recovery_code r WHERE r.member_id = m.id AND r.used_at IS NULL), "
+    "(SELECT string_agg(f.kind || f.enabled_at, ',' ORDER BY f.kind) FROM core_second_factor f "
+    "WHERE f.member_id = m.id), (SELECT max(o.used_at) FROM core_one_time_code o "
+    "WHERE o.member_id = m.id AND o.purpose = 'second_factor')) "
     "FROM core_member m LEFT JOIN core_credential c ON c.member_id = m.id "
     "LEFT JOIN core_two_factor t ON t.member_id = m.id WHERE m.id = :id AND m.status = 'active'"
 )

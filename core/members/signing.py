@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -28,15 +29,15 @@ ALGORITHM = "ES256"
 ACCEPTED_AFTER = timedelta(minutes=16)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Key:
-    """One key, opened. ``private`` signs, ``public`` checks."""
+    """One key, opened. ``private`` signs, ``public`` checks. Equal only to itself, so that it can be looked up by."""
 
     kid: str
     private: ec.EllipticCurvePrivateKey
     retired_at: datetime | None
 
-    @property
+    @cached_property
     def public(self) -> ec.EllipticCurvePublicKey:
         return self.private.public_key()
 

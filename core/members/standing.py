@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -17,10 +18,12 @@ from core.events.publish import publish
 from core.i18n import _
 from core.ids import new_id
 from core.members import sessions, two_factor
-from core.members.events import MemberClosed, MemberReactivated, MemberSuspended
+from core.members.events import ImpersonationEnded, MemberClosed, MemberReactivated, MemberSuspended
 from core.members.models import ApiKey, Impersonation, Member, StatusChange
 
 LONGEST_REASON = 500
+Why = Literal["ended", "suspended", "closed", "erased"]
+ENDS: dict[str, Why] = {"suspended": "suspended", "closed": "closed"}
 EVENTS: dict[str, type[MemberReactivated | MemberSuspended | MemberClosed]] = {
     "active": MemberReactivated,
     "suspended": MemberSuspended,
@@ -96,14 +99,22 @@ def reset_two_factor(session: Session, actor: Actor, member_id: UUID, *, reason:
     sessions.revoke_all(session, member_id)
 
 
-def shut_out(session: Session, member_id: UUID) -> None:
-    """End every session, refresh token, API key and impersonation of a member, and those that act as them."""
+def shut_out(session: Session, actor: Actor, member_id: UUID, why: Why) -> None:
+    """End every session, refresh token, API key and impersonation of a member, and those that act as them.
+
+    Each impersonation that ends so is audited, and published with ``why``.
+    """
     at = now()
     sessions.revoke_all(session, member_id)
     keys = update(ApiKey).where(ApiKey.member_id == member_id, ApiKey.revoked_at.is_(None))
     session.execute(keys.values(revoked_at=at))
     concerned = (Impersonation.member_id == member_id) | (Impersonation.by_member_id == member_id)
-    session.execute(update(Impersonation).where(concerned, Impersonation.ended_at.is_(None)).values(ended_at=at))
+    ended = update(Impersonation).where(concerned, Impersonation.ended_at.is_(None)).values(ended_at=at)
+    rows = session.execute(ended.returning(Impersonation.id, Impersonation.member_id)).tuples().all()
+    for key, acted_as in sorted(rows):
+        about: dict[str, Any] = {"subject_type": "core.member", "subject_id": acted_as}
+        record(session, actor, "core.impersonation.ended", changes={"why": [None, why]}, **about)
+        publish(session, actor, ImpersonationEnded(impersonation_id=key, member_id=acted_as, why=why))
 
 
 def _change(session: Session, actor: Actor, member_id: UUID, status: str, reason: str) -> Member:
@@ -124,7 +135,7 @@ def _change(session: Session, actor: Actor, member_id: UUID, status: str, reason
     session.flush()
     if before == "active" and roles.is_admin(session, member_id):
         roles.require_admin_left(session)
-    shut_out(session, member_id)
+    shut_out(session, actor, member_id, ENDS.get(status, "ended"))
     record(
         session,
         actor,

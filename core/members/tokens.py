@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from core.members.models import MemberSession, RefreshToken
 
 ACCESS_LIFETIME = timedelta(minutes=15)
 REFRESH_LIFETIME = timedelta(days=30)
+KNOWN_TOKENS = 2048  # a process remembers the latest
 
 
 class TokenInvalid(Unauthenticated):
@@ -65,17 +67,32 @@ def issue(session: Session, actor: Actor) -> dict[str, Any]:
 def session_of(session: Session, token: str) -> UUID:
     """The session an access token speaks for. Raises TokenInvalid."""
     try:
-        # Expiry is checked by our own clock below; the clocks of two servers differ a little.
-        options: Options = {"require": ["sub", "sid", "exp", "iat"], "verify_exp": False, "verify_iat": False}
-        key = signing.accepted(session, str(jwt.get_unverified_header(token).get("kid")))
+        key = signing.accepted(session, _key_of(token))
         if key is None:
             raise TokenInvalid()
-        claims = jwt.decode(token, key.public, [signing.ALGORITHM], options=options)
-        if claims["exp"] <= now().timestamp():
-            raise TokenInvalid()
-        return UUID(str(claims["sid"]))
+        session_id, expires_at = _claims(token, key)
     except (jwt.PyJWTError, ValueError, TypeError):
         raise TokenInvalid() from None
+    if expires_at <= now().timestamp():
+        raise TokenInvalid()
+    return session_id
+
+
+# A client shows the same token for a quarter of an hour: what it says, and whether the key signed it, never changes.
+# What can change is asked each time: whether the key is still accepted, the time, and the session itself.
+@lru_cache(maxsize=KNOWN_TOKENS)
+def _key_of(token: str) -> str:
+    """The ``kid`` that the token names."""
+    return str(jwt.get_unverified_header(token).get("kid"))
+
+
+@lru_cache(maxsize=KNOWN_TOKENS)
+def _claims(token: str, key: signing.Key) -> tuple[UUID, float]:
+    """The session and the expiry (seconds since 1970) that ``key`` has signed. Raises PyJWTError, ValueError."""
+    # Expiry is checked by our own clock; the clocks of two servers differ a little.
+    options: Options = {"require": ["sub", "sid", "exp", "iat"], "verify_exp": False, "verify_iat": False}
+    claims = jwt.decode(token, key.public, [signing.ALGORITHM], options=options)
+    return UUID(str(claims["sid"])), float(claims["exp"])
 
 
 def rotate(session: Session, refresh: str) -> UUID | None:

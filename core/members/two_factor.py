@@ -1,4 +1,4 @@
-"""The second factor: codes from an app, and recovery codes for the day the app is lost."""
+"""The second step of signing in: codes of an app, codes that are sent, recovery codes for the day those are lost."""
 
 from __future__ import annotations
 
@@ -19,19 +19,26 @@ from core.db import locks
 from core.errors import Conflict, Forbidden, NotFound
 from core.events.publish import publish
 from core.i18n import _
-from core.members import sessions, throttle, totp
+from core.members import factors, one_time, sessions, signed, throttle, totp
 from core.members.events import CredentialChanged, SignInFailed
+from core.members.factors import Kind
 from core.members.models import Member, RecoveryCode, TwoFactor
+from core.members.one_time import Channel
 
 RECOVERY_CODES = 10
 ISSUER = "Guildhall"
+CHALLENGES: dict[str, signed.Purpose] = {
+    "": "second-factor",
+    "mail": "second-factor-after-mail",
+    "sms": "second-factor-after-sms",
+}
 
 
 class CodeRefused(Forbidden):
     code = "INVALID_CODE"
     status = 401
     keeps = True
-    sentence = _("The code is wrong or was used before. Give the newest one of your app, or a recovery code.")
+    sentence = _("The code is wrong or was used before. Give the newest one, or a recovery code.")
 
 
 class AlreadyOn(Conflict):
@@ -54,8 +61,22 @@ class SetUp:
 
 def is_on(session: Session, member_id: UUID) -> bool:
     """Whether signing in takes a code besides the password."""
-    query = select(TwoFactor.member_id).where(TwoFactor.member_id == member_id, TwoFactor.enabled_at.is_not(None))
-    return session.scalar(query) is not None
+    return bool(factors.of(session, member_id))
+
+
+def challenge(session: Session, member_id: UUID, besides: str = "") -> str:
+    """The token between the first proof and the second step; ``besides`` is the kind of code that was the first."""
+    return signed.make(session, CHALLENGES[besides], member_id)
+
+
+def challenged(session: Session, token: str) -> tuple[UUID, str]:
+    """Who stands at the second step, and ``besides`` as ``challenge`` was given it. Raises TokenUnusable."""
+    for besides, purpose in CHALLENGES.items():
+        try:
+            return signed.read(session, purpose, token), besides
+        except signed.TokenUnusable:
+            continue
+    raise signed.TokenUnusable()
 
 
 def recovery_codes_left(session: Session, member_id: UUID) -> int:
@@ -78,10 +99,10 @@ def begin(session: Session, member_id: UUID) -> SetUp:
 
 
 def enable(session: Session, actor: Actor, member_id: UUID, code: str) -> list[str]:
-    """End the set-up with the first code; returns the recovery codes, which are kept nowhere. Audited.
+    """End the set-up with the first code; returns new recovery codes, which are kept nowhere. Audited.
 
-    Every other session of the member ends. Raises CodeRefused, TooManyAttempts, AlreadyOn, NotSetUp,
-    WhileImpersonating.
+    None where the member has some already, of another second factor. Every other session of the member ends. Raises
+    CodeRefused, TooManyAttempts, AlreadyOn, NotSetUp, WhileImpersonating.
     """
     actor.require_own()
     locks.members(session, [member_id])
@@ -97,14 +118,40 @@ def enable(session: Session, actor: Actor, member_id: UUID, code: str) -> list[s
     attempt.succeeded()
     row.enabled_at, row.last_step = now(), step
     sessions.revoke_all(session, member_id, but=actor.session_id)
-    record(session, actor, "core.member.two_factor_enabled", subject_type="core.member", subject_id=member_id)
-    return _new_recovery_codes(session, member_id)
+    changes = {"kind": [None, "totp"]}
+    about = "core.member.two_factor_enabled"
+    record(session, actor, about, subject_type="core.member", subject_id=member_id, changes=changes)
+    return _recovery_codes(session, member_id)
 
 
-def check(session: Session, actor: Actor, member_id: UUID, code: str) -> None:
-    """Take a code of the app or a recovery code; either is good once. Raises CodeRefused, TooManyAttempts."""
+def enable_sent(
+    session: Session, actor: Actor, member_id: UUID, channel: Channel, *, code_id: UUID, code: str
+) -> list[str]:
+    """Turn codes that are sent on as a second factor, by the code of ``factors.begin``; as ``enable``.
+
+    Raises what ``factors.turn_on`` raises.
+    """
+    actor.require_own()
+    factors.turn_on(session, actor, member_id, channel, code_id=code_id, code=code)
+    sessions.revoke_all(session, member_id, but=actor.session_id)
+    return _recovery_codes(session, member_id)
+
+
+def check(
+    session: Session, actor: Actor, member_id: UUID, code: str, *, code_id: UUID | None = None, besides: str = ""
+) -> None:
+    """Take a code of the app, one that was sent (``code_id``), or a recovery code; each is good once.
+
+    ``besides`` is the kind of sent code that was the first proof, and is no second one. Raises CodeRefused,
+    TooManyAttempts.
+    """
     attempt = _attempt(session, actor, member_id)
-    if not (_takes_totp(session, member_id, code) or _takes_recovery(session, actor, member_id, code)):
+    kinds = factors.accepted(session, member_id, besides)
+    right = "totp" in kinds and _takes_totp(session, member_id, code)
+    if not right and code_id is not None:
+        taken = one_time.take(session, "second_factor", code_id, code, member_id=member_id, channels=kinds)
+        right = taken is not None
+    if not (right or _takes_recovery(session, actor, member_id, code)):
         _refuse(session, actor, attempt, member_id)
     attempt.succeeded()
 
@@ -131,11 +178,34 @@ def disable(session: Session, actor: Actor, member_id: UUID, reason: str | None 
         raise NotSetUp()
     session.execute(delete(RecoveryCode).where(RecoveryCode.member_id == member_id))
     session.execute(delete(TwoFactor).where(TwoFactor.member_id == member_id))
+    factors.forget(session, member_id)
     change: Literal["two_factor_disabled", "two_factor_reset"]
     change = "two_factor_disabled" if actor.member_id == member_id else "two_factor_reset"
     about: dict[str, Any] = {"subject_type": "core.member", "subject_id": member_id}
     record(session, actor, f"core.member.{change}", reason=reason, **about)
     publish(session, actor, CredentialChanged(member_id=member_id, change=change))
+
+
+def turn_off(session: Session, actor: Actor, member_id: UUID, kind: Kind) -> None:
+    """Turn one of one's own second factors off; with the last one it is as ``disable``. Audited.
+
+    Raises NotSetUp, WhileImpersonating.
+    """
+    actor.require_own()
+    locks.members(session, [member_id])
+    on = factors.of(session, member_id)
+    if kind not in on:
+        raise NotSetUp()
+    if on == [kind]:
+        return disable(session, actor, member_id)
+    if kind == "totp":
+        session.execute(delete(TwoFactor).where(TwoFactor.member_id == member_id))
+    else:
+        factors.forget(session, member_id, kind)
+    changes = {"kind": [kind, None]}
+    about = "core.member.second_factor_removed"
+    record(session, actor, about, subject_type="core.member", subject_id=member_id, changes=changes)
+    publish(session, actor, CredentialChanged(member_id=member_id, change="second_factor_removed"))
 
 
 def _takes_totp(session: Session, member_id: UUID, code: str) -> bool:
@@ -157,6 +227,11 @@ def _takes_recovery(session: Session, actor: Actor, member_id: UUID, code: str) 
         return False
     record(session, actor, "core.member.recovery_code_used", subject_type="core.member", subject_id=member_id)
     return True
+
+
+def _recovery_codes(session: Session, member_id: UUID) -> list[str]:
+    """New recovery codes for who has none left."""
+    return [] if recovery_codes_left(session, member_id) else _new_recovery_codes(session, member_id)
 
 
 def _new_recovery_codes(session: Session, member_id: UUID) -> list[str]:

@@ -27,13 +27,14 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from core.events.publish import publish
 from core.i18n import _
 from core.ids import new_id
-from core.members import ethereum, nonces, service, sessions, throttle, two_factor
+from core.members import ethereum, nonces, service, sessions, signals, throttle, two_factor
 from core.members.accounts import RegistrationClosed
 from core.members.ethereum import refused
 from core.members.events import CredentialChanged, SignInFailed
 from core.members.models import Credential, Member, Wallet
 from core.platform_settings import PlatformSettings
 from core.settings import read
+from core.switches import service as switches
 
 Purpose = Literal["sign_in", "register", "link", "step_up"]
 STATEMENTS: dict[Purpose, str] = {
@@ -129,6 +130,7 @@ def sign_in(session: Session, actor: Actor, *, message: str, signature: str, dev
     if member.status != "active" or member.user_id is None:
         raise service.MemberSuspended(status=member.status)
     member.last_login_at = wallet.last_used_at = now()
+    signals.note_seen(session, member.id, wallet=address)
     return member
 
 
@@ -139,6 +141,7 @@ def register(
 
     Raises RegistrationClosed, Invalid, WalletTaken, TooManyAttempts and what ``sign_in`` raises about the message.
     """
+    switches.require(session, "core.registration")
     if not registers(session):
         raise RegistrationClosed()
     service.check_profile(None, display_name)
@@ -170,9 +173,16 @@ def link(session: Session, actor: Actor, *, message: str, signature: str, label:
 
 
 def step_up(
-    session: Session, actor: Actor, *, message: str, signature: str, code: str = "", device: str | None = None
+    session: Session,
+    actor: Actor,
+    *,
+    message: str,
+    signature: str,
+    code: str = "",
+    device: str | None = None,
+    factor_code_id: UUID | None = None,
 ) -> None:
-    """Prove again who one is by a linked wallet and, where it is on, the second factor.
+    """Prove again who one is by a linked wallet and, where it is on, the second factor; as ``service.step_up``.
 
     Raises what ``sign_in`` and ``two_factor.check`` raise; WalletUnknown for another's wallet.
     """
@@ -184,7 +194,7 @@ def step_up(
     if not _changed(session.execute(update(Wallet).where(*mine).values(last_used_at=now()))):
         raise WalletUnknown()
     if two_factor.is_on(session, actor.member_id):
-        two_factor.check(session, actor, actor.member_id, code)
+        two_factor.check(session, actor, actor.member_id, code, code_id=factor_code_id)
     sessions.step_up(session, actor.session_id)
 
 
@@ -309,6 +319,7 @@ def _add(session: Session, actor: Actor, member_id: UUID, address: str, label: s
     made: Wallet | None = session.scalar(statement)
     if made is None:
         raise WalletTaken()
+    signals.note_seen(session, member_id, wallet=address)
     record(session, actor, "core.member.wallet_linked", subject_type="core.member", subject_id=member_id)
     return made
 

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -18,6 +18,7 @@ from core import hooks, roles, settings
 from core.actor import Actor
 from core.audit.trail import record
 from core.clock import now
+from core.comments.service import files_about
 from core.crypto import members as member_keys
 from core.db import locks
 from core.db.base import metadata
@@ -176,12 +177,13 @@ def erase(session: Session, actor: Actor, erasure_id: UUID) -> list[str]:
     locks.members(session, [member_id])
     _not_the_last_admin(session, member_id)
     member = session.get_one(Member, member_id)
-    standing.shut_out(session, member_id)
+    standing.shut_out(session, actor, member_id, "erased")
     hooks.call(session, "member_erased", member_id=member_id)
     session.flush()
-    files = list(session.scalars(select(StoredFile.storage_key).where(StoredFile.owner_id == member_id)))
+    theirs = or_(StoredFile.owner_id == member_id, StoredFile.id.in_(files_about(member_id)))
+    files = list(session.scalars(select(StoredFile.storage_key).where(theirs)))
     gone = {"state": "deleted", "deleted_at": now()}
-    session.execute(update(StoredFile).where(StoredFile.owner_id == member_id).values(gone))
+    session.execute(update(StoredFile).where(theirs).values(gone))
     unknown = erase_rows(session, member_id)
     pseudonym = f"erased-{member_id.hex[-8:]}"
     about = {"display_name": pseudonym, "email": None, "email_verified_at": None, "last_login_at": None}

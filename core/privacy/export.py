@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import LargeBinary, or_, select, text, update
+from sqlalchemy import LargeBinary, and_, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -27,6 +27,9 @@ from core.audit import reading
 from core.audit.models import AuditRow
 from core.audit.trail import plain, record
 from core.clock import now, rfc3339
+from core.comments.service import PURPOSE as OF_COMMENTS
+from core.comments.service import files_about
+from core.crypto import members as member_keys
 from core.db.base import metadata
 from core.db.personal import Holding, holdings
 from core.errors import NotFound
@@ -165,7 +168,7 @@ def _parts(session: Session, member_id: UUID) -> Iterator[tuple[str, Iterable[Ma
     yield "core_member", _rows(session, [*_shown(member)], member.c.id == member_id)
     present = set(session.scalars(_PRESENT))
     for held in sorted(holdings(metadata, present), key=lambda one: one.table.name):
-        yield held.table.name, _rows(session, _shown(held.table), held.member == member_id)
+        yield held.table.name, _opened(session, held, _rows(session, _shown(held.table), held.member == member_id))
         if held.mentions:
             keys = [*held.table.primary_key, *held.mentions]
             yield f"{held.table.name}.mentions", _mentioned(session, held, keys, member_id)
@@ -192,6 +195,15 @@ def _rows(session: Session, columns: list[Any], condition: Any) -> Iterator[dict
     query = select(*columns).where(condition).execution_options(yield_per=ROWS)
     for row in session.connection().execute(query).mappings():
         yield {str(name): value for name, value in row.items()}
+
+
+def _opened(session: Session, held: Holding, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows with what is sealed under a member's key as plain text."""
+    for row in rows:
+        if owners := {key for value in row.values() if (key := member_keys.owner(value))}:
+            keys, table = member_keys.keys_of(session, owners), held.table.name
+            row = {name: member_keys.opened(keys, value, f"{table}.{name}") for name, value in row.items()}
+        yield row
 
 
 def _trail(session: Session, member_id: UUID) -> Iterator[dict[str, Any]]:
@@ -227,8 +239,13 @@ def _add(packed: zipfile.ZipFile, folder: Path, name: str, rows: Iterable[Mappin
 
 
 def _add_files(session: Session, packed: zipfile.ZipFile, member_id: UUID) -> Iterator[str]:
-    """Put the member's own files into the archive; yields what could not be read."""
-    kept = StoredFile.owner_id == member_id, StoredFile.state != "deleted", StoredFile.purpose != PURPOSE
+    """Put the member's files into the archive, and those of comments on them; yields what could not be read.
+
+    Files that the member sent with comments on others are about those others.
+    """
+    own = and_(StoredFile.owner_id == member_id, StoredFile.purpose != OF_COMMENTS)
+    theirs = or_(own, StoredFile.id.in_(files_about(member_id)))
+    kept = theirs, StoredFile.state != "deleted", StoredFile.purpose != PURPOSE
     for row in session.scalars(select(StoredFile).where(*kept).order_by(StoredFile.id)):
         try:
             with files.open_file(session, row).content as content, packed.open(f"files/{row.id}-{row.name}", "w") as to:

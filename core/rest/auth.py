@@ -12,8 +12,9 @@ from core.actor import Actor
 from core.errors import Invalid, Unauthenticated
 from core.gateway.request import without_two_factor
 from core.i18n import _
-from core.members import codes, service, sessions, signed, tokens, two_factor, wallets
+from core.members import codes, factors, service, sessions, signals, tokens, two_factor, wallets
 from core.members.models import Member
+from core.members.one_time import Asked
 from core.rest import fields
 from core.rest.blueprint import RestBlueprint
 from core.rest.schema import Schema
@@ -37,11 +38,31 @@ class SignInSchema(TokensSchema):
     challenge_token = fields.String(
         metadata={"description": "Instead of the tokens, when a second factor is asked for; good for five minutes."}
     )
+    methods = fields.List(
+        fields.String(),
+        metadata={
+            "description": "With `challenge_token`: codes that the second step takes, of `totp`, `sms` and `mail`. The "
+            "latter two are sent by /auth/login/second-factor/code. Recovery codes are always taken."
+        },
+    )
 
 
 class SecondFactorBody(Schema):
     challenge_token = fields.String(required=True)
     code = fields.String(required=True, load_only=True, metadata={"example": "123456"})
+    code_id = fields.UUID(metadata={"description": "With a code that was sent: of /auth/login/second-factor/code."})
+
+
+class SecondFactorCodeBody(Schema):
+    challenge_token = fields.String(required=True)
+    method = fields.String(
+        required=True, validate=validate.OneOf(("sms", "mail")), metadata={"description": "One of `methods`."}
+    )
+
+
+class CodeAskedSchema(Schema):
+    code_id = fields.UUID(metadata={"description": "To be handed in with the code."})
+    expires_in = fields.Integer(metadata={"description": "Seconds until the code expires."})
 
 
 class StepUpBody(Schema):
@@ -51,9 +72,12 @@ class StepUpBody(Schema):
         metadata={"description": "Instead of the password: of /me/wallets/challenge, signed by a linked wallet."},
     )
     signature = fields.String(load_only=True, validate=validate.Length(max=20_000))
-    code_id = fields.UUID(metadata={"description": "Instead of the password: of /me/code, with the code of the mail."})
+    code_id = fields.UUID(metadata={"description": "Instead of the password: of /me/code, with the code that came."})
     mailed_code = fields.String(load_only=True, validate=validate.Length(max=40))
     code = fields.String(load_default="", load_only=True, metadata={"description": "With two-factor sign-in."})
+    factor_code_id = fields.UUID(
+        metadata={"description": "With a `code` that was sent as the second factor: of /me/two-factor/code."}
+    )
 
 
 class RefreshBody(Schema):
@@ -76,10 +100,14 @@ def sign_in(session: Session, actor: Actor, *, email: str, password: str) -> dic
     return first_step(session, actor, service.authenticate(session, actor, email=email, password=password))
 
 
-def first_step(session: Session, actor: Actor, member: Member) -> dict[str, Any]:
-    """A token pair for a member who has just proved who they are, or the challenge of the second step."""
+def first_step(session: Session, actor: Actor, member: Member, besides: str = "") -> dict[str, Any]:
+    """A token pair for a member who has just proved who they are, or the challenge of the second step.
+
+    ``besides`` is the kind of code that was the proof, if it was one: it is no second one.
+    """
     if two_factor.is_on(session, member.id):
-        return {"challenge_token": signed.make(session, "second-factor", member.id)}
+        token = two_factor.challenge(session, member.id, besides)
+        return {"challenge_token": token, "methods": factors.accepted(session, member.id, besides)}
     return _signed_in(session, actor, member)
 
 
@@ -87,10 +115,19 @@ def first_step(session: Session, actor: Actor, member: Member) -> dict[str, Any]
 @rest.arguments(SecondFactorBody)
 @rest.response(200, TokensSchema)
 def second_factor(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
-    """End a sign-in with a code of the app or a recovery code; answers a token pair."""
-    member_id = signed.read(session, "second-factor", body["challenge_token"])
-    two_factor.check(session, actor, member_id, body["code"])
+    """End a sign-in with a code of the app, one that was sent, or a recovery code; answers a token pair."""
+    member_id, besides = two_factor.challenged(session, body["challenge_token"])
+    two_factor.check(session, actor, member_id, body["code"], code_id=body.get("code_id"), besides=besides)
     return _signed_in(session, actor, session.get_one(Member, member_id))
+
+
+@rest.post("/auth/login/second-factor/code", public=True)
+@rest.arguments(SecondFactorCodeBody)
+@rest.response(200, CodeAskedSchema)
+def send_second_factor(session: Session, actor: Actor, body: dict[str, Any]) -> Asked:
+    """Have a code for the second step sent, by text message or mail; ask again for another one."""
+    member_id, besides = two_factor.challenged(session, body["challenge_token"])
+    return factors.send_second(session, actor, member_id, body["method"], besides)
 
 
 @rest.post("/auth/step-up", signed_in=True)
@@ -99,14 +136,17 @@ def second_factor(session: Session, actor: Actor, body: dict[str, Any]) -> dict[
 @rest.response(204)
 def step_up(session: Session, actor: Actor, body: dict[str, Any]) -> Response:
     """Prove again who you are, for what asks for it in the next ten minutes."""
+    second = {"code": body["code"], "factor_code_id": body.get("factor_code_id")}
     if "password" in body:
-        service.step_up(session, actor, password=body["password"], code=body["code"])
+        service.step_up(session, actor, password=body["password"], **second)
     elif "message" in body and "signature" in body:
-        wallets.step_up(session, actor, message=body["message"], signature=body["signature"], code=body["code"])
+        wallets.step_up(session, actor, message=body["message"], signature=body["signature"], **second)
     elif "code_id" in body and "mailed_code" in body:
-        codes.step_up(session, actor, code_id=body["code_id"], mailed_code=body["mailed_code"], code=body["code"])
+        codes.step_up(session, actor, code_id=body["code_id"], mailed_code=body["mailed_code"], **second)
     else:
-        raise Invalid({"password": [_("Give the password, a mailed code, or a message that a linked wallet signed.")]})
+        raise Invalid(
+            {"password": [_("Give the password, a code that was sent, or a message that a linked wallet signed.")]}
+        )
     return Response(status=204)
 
 
@@ -123,6 +163,8 @@ def refresh(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, A
     except Unauthenticated:
         raise tokens.TokenInvalid() from None
     tokens.extend(session, session_id)
+    if member.impersonator is None and member.member_id is not None:
+        signals.note_seen(session, member.member_id, address=actor.ip)
     return tokens.issue(session, member)
 
 

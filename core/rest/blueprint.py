@@ -28,6 +28,7 @@ from core.rest import fields, idempotency
 from core.rest.body import BodyParser
 from core.rest.paging import Page
 from core.rest.schema import Schema
+from core.switches import service as switches
 
 View = Callable[..., Any]
 
@@ -136,6 +137,7 @@ class RestBlueprint(flask_smorest.Blueprint):
 
                 if not idempotent:
                     return run()
+                switches.require_value_routes(g.session, self.plugin)
                 scope = f"{actor.member_id or actor.name}:{method} {request.path}"[:200]
                 return idempotency.once(g.session, scope, run)
 

@@ -41,6 +41,9 @@ class LoginAnswer(Schema):
     tokenType = fields.String()
     expiresIn = fields.Integer(metadata={"description": "Seconds until the access token expires."})
     challengeToken = fields.String(metadata={"description": "Given instead where a second factor is asked for."})
+    methods = fields.List(
+        fields.String(), metadata={"description": "With it: what the second step takes, of `totp`, `sms` and `mail`."}
+    )
     authenticated = fields.Boolean(required=True)
 
 
@@ -83,7 +86,11 @@ def login_compatibly(session: Session, actor: Actor, body: dict[str, Any]) -> di
         member = wallets.sign_in(session, actor, message=body["message"], signature=body["signature"])
         given = auth.first_step(session, actor, member)
     if "challenge_token" in given:
-        return {"challengeToken": given["challenge_token"], "authenticated": False}
+        return {
+            "challengeToken": given["challenge_token"],
+            "methods": given["methods"],
+            "authenticated": False,
+        }
     return {
         "token": given["access_token"],
         "refreshToken": given["refresh_token"],

@@ -21,6 +21,7 @@ from core.db import locks
 from core.errors import Conflict, Invalid
 from core.gateway import errors
 from core.i18n import _
+from core.refusals import domain_error
 from core.rest.body import read_json
 from core.rest.models import IdempotencyRow
 
@@ -77,7 +78,7 @@ def _run(session: Session, view: Callable[[], Response]) -> Response:
             raise
         answer = errors._http(problem)
     except Exception as problem:
-        known = errors.domain_error(problem)
+        known = domain_error(problem)
         if known is not None and known.keeps:
             savepoint.commit()
         else:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from core.actor import Actor
 from core.gateway.request import without_two_factor
-from core.members import sessions, two_factor
+from core.members import factors, sessions, two_factor
+from core.members.models import Member
 from core.rest import fields
 from core.rest.auth import rest
 from core.rest.schema import Schema
@@ -28,6 +29,11 @@ class SessionSchema(Schema):
 
 class TwoFactorSchema(Schema):
     enabled = fields.Boolean()
+    methods = fields.List(fields.String(), metadata={"description": "What is on, of `totp`, `sms` and `mail`."})
+    possible = fields.List(
+        fields.String(),
+        metadata={"description": "What could be turned on by /me/two-factor/<method>, of the latter two."},
+    )
     recovery_codes_left = fields.Integer()
 
 
@@ -76,8 +82,13 @@ def end_my_other_sessions(session: Session, actor: Actor) -> Response:
 @rest.response(200, TwoFactorSchema)
 def my_two_factor(session: Session, actor: Actor) -> dict[str, Any]:
     """Whether two-factor sign-in is on."""
-    left = two_factor.recovery_codes_left(session, _me(actor))
-    return {"enabled": two_factor.is_on(session, _me(actor)), "recovery_codes_left": left}
+    methods = factors.of(session, _me(actor))
+    return {
+        "enabled": bool(methods),
+        "methods": methods,
+        "possible": factors.possible(session, session.get_one(Member, _me(actor))),
+        "recovery_codes_left": two_factor.recovery_codes_left(session, _me(actor)),
+    }
 
 
 @rest.post("/me/two-factor", signed_in=True, step_up=True)
@@ -93,7 +104,10 @@ def begin_two_factor(session: Session, actor: Actor) -> two_factor.SetUp:
 @rest.arguments(CodeBody)
 @rest.response(200, RecoveryCodesSchema)
 def enable_two_factor(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
-    """Turn two-factor sign-in on with the app's first code; all your other sessions end."""
+    """Turn two-factor sign-in on with the app's first code; all your other sessions end.
+
+    There are no new recovery codes where you have some, of another second factor.
+    """
     return {"recovery_codes": two_factor.enable(session, actor, _me(actor), body["code"])}
 
 
@@ -107,7 +121,7 @@ def renew_recovery_codes(session: Session, actor: Actor) -> dict[str, Any]:
 @rest.delete("/me/two-factor", signed_in=True, step_up=True)
 @rest.response(204)
 def disable_two_factor(session: Session, actor: Actor) -> Response:
-    """Turn two-factor sign-in off."""
+    """Turn two-factor sign-in off, whatever the second factors are."""
     two_factor.disable(session, actor, _me(actor))
     return Response(status=204)
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 from core.addresses import CHAINS, AddressColumn
 from core.db.base import Units
+from core.lists.conditions import kind_of, prefix_search
 from core.resource import BoundResource
 from core.rest import fields
 from core.rest.blueprint import RestBlueprint
@@ -130,16 +131,63 @@ def _secret(column: Any) -> bool:
 
 
 def _query(name: str, bound: BoundResource) -> Schema:
-    """The query parameters of the list: paging, prefix search, one equality filter a declared column."""
+    """The query parameters of the list: paging, prefix search, the filters of each declared column."""
     made: dict[str, Any] = {}
     if bound.resource.search:
         about = {"description": f"Beginning of {' or '.join(bound.resource.search)}."}
         made["q"] = fields.String(validate=validate.Length(max=120), metadata=about)
     for key in bound.resource.filters:
-        made[key] = field_of(bound.resource.columns_of_model[key], written=False)
+        made |= _filters(bound, key)
     query: Any = type(f"{name}Query", (PageQuery,), made)
     found: Schema = query()
     return found
+
+
+def _filters(bound: BoundResource, key: str) -> dict[str, Any]:
+    """The parameters of one filter column: its value, several with commas of a list of choices, a range of what has
+    an order."""
+    column, kind = bound.resource.columns_of_model[key], kind_of(bound, key)
+    one = field_of(column, written=False)
+    if kind == "choice":
+        values = (
+            getattr(column.type, "enums", None) or column.info.get("choices") or bound.resource.states.get(key) or ()
+        )
+        about = {"description": "One value, or several with commas between.", "example": next(iter(values), "")}
+        return {key: Several(tuple(values), metadata=about)}
+    if kind not in ("date", "number"):
+        return {key: one}
+    begin, end = (field_of(column, written=False) for _bound in range(2))
+    begin.metadata["description"] = f"{key} is this or later." if kind == "date" else f"{key} is at least this."
+    end.metadata["description"] = f"{key} is before this." if kind == "date" else f"{key} is at most this."
+    return {key: one, f"{key}_from": begin, f"{key}_to": end}
+
+
+def _compared(column: Any, key: str, query: dict[str, Any]) -> list[sa.ColumnElement[bool]]:
+    found: list[sa.ColumnElement[bool]] = []
+    if key in query:
+        several = isinstance(query[key], list)
+        found.append(column.in_(query[key]) if several else column == query[key])
+    if f"{key}_from" in query:
+        found.append(column >= query[f"{key}_from"])
+    if f"{key}_to" in query:
+        to = query[f"{key}_to"]
+        found.append(column < to if isinstance(column.type, (sa.DateTime, sa.Date)) else column <= to)
+    return found
+
+
+class Several(fields.String):
+    """Values of a fixed list with commas between; loads to a list."""
+
+    def __init__(self, values: tuple[str, ...], **options: Any) -> None:
+        super().__init__(**options)
+        self.values = values
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        given = str(super()._deserialize(value, attr, data, **kwargs)).split(",")
+        if self.values:
+            for one in given:
+                validate.OneOf(self.values)(one)
+        return given
 
 
 def _list(bound: BoundResource, session: Session, actor: Actor, query: dict[str, Any]) -> Page:
@@ -148,8 +196,7 @@ def _list(bound: BoundResource, session: Session, actor: Actor, query: dict[str,
     if (visible := bound.visible(actor)) is not None:
         statement = statement.where(visible)
     for key in bound.resource.filters:
-        if key in query:
-            statement = statement.where(getattr(model, key) == query[key])
+        statement = statement.where(*_compared(getattr(model, key), key, query))
     if query.get("q"):
         statement = statement.where(prefix_search(bound, query["q"]))
     order = bound.resource.order
@@ -158,12 +205,6 @@ def _list(bound: BoundResource, session: Session, actor: Actor, query: dict[str,
     if key != bound.resource.key:
         keys.append((getattr(model, bound.resource.key), descending))
     return paginate(session, statement, keys, limit=query["limit"], cursor=query["cursor"])
-
-
-def prefix_search(bound: BoundResource, term: str) -> sa.ColumnElement[bool]:
-    """Rows whose searched columns begin with ``term``, whatever the case; served by an index on lower(column)."""
-    columns = [getattr(bound.resource.model, key) for key in bound.resource.search]
-    return sa.or_(*(sa.func.lower(column).startswith(term.lower(), autoescape=True) for column in columns))
 
 
 def _named(view: Any, name: str, summary: str) -> None:

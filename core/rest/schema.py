@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import marshmallow as ma
@@ -13,6 +14,7 @@ from marshmallow import fields as base
 from core.addresses import chain_of
 from core.clock import rfc3339
 from core.i18n import _
+from core.rest.dump import dumper
 
 BIGGEST = 10**38 - 1
 DEEPEST = 60
@@ -24,6 +26,19 @@ class Schema(ma.Schema):
 
     class Meta:
         unknown = ma.RAISE
+
+    @cached_property
+    def _dump_one(self) -> Callable[[Any], Any] | None:
+        return dumper(self)
+
+    def dump(self, obj: Any, *, many: bool | None = None) -> Any:
+        """What is sent of ``obj``, or of each of ``obj``."""
+        dump_one = self._dump_one
+        if dump_one is None:
+            return super().dump(obj, many=many)
+        if (self.many if many is None else many) and obj is not None:
+            return [dump_one(one) for one in obj]
+        return dump_one(obj)
 
     @ma.pre_load
     def _clean(self, given: Any, **_kwargs: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.app.base import BaseApplication
 
 from config import Config
+from core.heap import loading
 from core.runtime.lifeline import wait_until_prepared, watch
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ def serve(config: Config) -> None:
     watch()
     waiting = _Waiting(listener)
     waiting.start()
-    from core.observability import traces
-    from core.platform import Platform
+    with loading():
+        from core.observability import traces
+        from core.platform import Platform
 
-    traces.setup(config.otlp_endpoint, process="web")
-    database_url = config.database_url
-    app = application(Platform(config, database_url, config.redis_url))
+        traces.setup(config.otlp_endpoint, process="web")
+        app = application(Platform(config, config.database_url, config.redis_url))
     wait_until_prepared()
     waiting.stop()
     try:

@@ -8,23 +8,27 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from flask import jsonify, request
+from flask import Response, jsonify, request
 from flask_babel import get_locale
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, DomainError, Invalid, Member, _, enqueue
-from guildhall.web import PageBlueprint, flash, read_json, redirect, render
+from guildhall.web import PageBlueprint, flash, lasting, read_json, redirect, render, tried
 
-from . import queries, service
+from . import pictures, queries, service
 from .catalogue import kinds
 from .criteria import Node, parse
 from .describe import describe
+from .differences import history
 from .errors import BadgeNotFound, InvalidCriteria
 from .models import Badge
+from .nearest import nearest_members
+from .shown import Words
 from .tree import HEIGHT, WIDTH, drawing, tree
 
 pages = PageBlueprint("badges")
+public = PageBlueprint("badges_public", url_prefix="/badges")
 GALLERY = "/admin/badges/gallery"
 RAREST = 12
 
@@ -48,26 +52,35 @@ def rarity(session: Session) -> Mapping[str, Any]:
 def gallery(session: Session, actor: Actor) -> str:
     """Every badge by category, with the share of members that holds it."""
     found = queries.standings(session)
+    names = queries.Names.of(session, get_locale())
     categories = [
-        (name, [{"url": f"{GALLERY}/{one.badge.slug}", "standing": one} for one in group])
-        for name, group in groupby(found, key=lambda one: one.badge.category)
+        (names.categories[slug], [{"url": f"{GALLERY}/{one.badge.slug}", "standing": one} for one in group])
+        for slug, group in groupby(found, key=lambda one: one.badge.category)
     ]
-    return render(
-        "badges/gallery.html", categories=categories, names=queries.Names.of(session, get_locale()), may=_may(actor)
-    )
+    return render("badges/gallery.html", categories=categories, names=names, may=_may(actor))
 
 
 @pages.get("/tree", permission="badges:badge:list")
 def achievements(session: Session, actor: Actor) -> str:
     """The badges that need others, as a picture and as a list."""
     places = tree(session, lambda badge: badge.enabled)
+    names = queries.Names.of(session, get_locale())
     return render(
         "badges/tree.html",
         drawing=drawing(places),
-        names=queries.Names.of(session, get_locale()),
+        names=names,
+        called={place.badge.slug: names.name(place.badge) for place in places},
         width=WIDTH,
         height=HEIGHT,
     )
+
+
+@pages.get("/why", permission="badges:badge:show")
+def why(session: Session, actor: Actor) -> Any:
+    """Go on to the badge of the form, explained for its member."""
+    found = service.find(session, request.args.get("badge", ""))
+    member = _uuid(request.args.get("member", ""))
+    return redirect(f"{GALLERY}/{found.slug}" + (f"?member={member}" if member else ""))
 
 
 @pages.get("/gallery/<key>", permission="badges:badge:show")
@@ -86,6 +99,7 @@ def badge(session: Session, actor: Actor, key: str) -> Any:
     holders = [
         {
             "member": {"name": member.display_name, "url": f"{GALLERY}/{found.slug}?member={member.id}"},
+            "id": member.id,
             "source": award.source,
             "at": award.awarded_at,
         }
@@ -99,12 +113,51 @@ def badge(session: Session, actor: Actor, key: str) -> Any:
         criteria=_told(node) if node else None,
         broken=broken,
         monotone=node.monotone() if node else True,
+        words=Words.of(session),
         holders=holders,
         explained=explained,
-        versions=queries.versions(session, found),
+        versions=history(session, found),
+        nearest=_near(session, found) if actor.can("badges:award:list") else None,
         member=session.get(Member, chosen) if chosen else None,
         may=_may(actor),
     )
+
+
+def _near(session: Session, badge: Badge) -> list[dict[str, Any]]:
+    return [
+        {
+            "member": {"name": member.display_name, "url": f"{GALLERY}/{badge.slug}?member={member.id}"},
+            "progress": tree.progress,
+            "missing": [leaf.leaf for leaf in tree.leaves() if leaf.leaf and not leaf.ok],
+        }
+        for member, tree in nearest_members(session, badge)
+    ]
+
+
+@pages.post("/gallery/<slug>/picture", permission="badges:badge:update")
+def send_picture(session: Session, actor: Actor, slug: str) -> Any:
+    """Give the badge an uploaded picture, or take it away."""
+    sent = request.files.get("picture")
+    contain = request.form.get("fit") == "contain"
+
+    def change() -> None:
+        if request.form.get("remove"):
+            pictures.remove_picture(session, actor, slug=slug)
+        elif sent is None or not sent.filename:
+            raise Invalid({"picture": [_("Choose a picture first.")]})
+        else:
+            pictures.send_picture(session, actor, slug=slug, stream=sent.stream, name=sent.filename, contain=contain)
+
+    if tried(session, change):
+        flash(_("The picture has been removed.") if request.form.get("remove") else _("The badge has its picture."))
+    return redirect(f"{GALLERY}/{slug}")
+
+
+@public.get("/pictures/<digest>/<size>.webp", public=True)
+def picture(session: Session, actor: Actor, digest: str, size: str) -> Response:
+    """An uploaded picture of a badge; its address never shows another one."""
+    drawn = pictures.open_picture(session, digest, size)
+    return lasting(Response(drawn, mimetype="image/webp"), f"{digest}-{size}")
 
 
 @pages.post("/gallery/<slug>/award", permission="badges:award:create")
@@ -183,7 +236,7 @@ def _preview(session: Session, **shown: Any) -> str:
         (name, leaf.label, json.dumps({"type": name, **_example(leaf.model_json_schema())}))
         for name, leaf in sorted(kinds(session).items())
     ]
-    shown = {**shown, "editing": describe(session)}
+    shown = {**shown, "editing": describe(session), "words": Words.of(session)}
     return render("badges/preview.html", kinds=kinds_shown, **{"found": None, "error": "", "told": None, **shown})
 
 

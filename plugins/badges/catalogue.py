@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import BigInteger, Text, cast, func, literal_column, select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from guildhall import collect, generation
@@ -25,6 +25,7 @@ from .rewards import Reward
 
 log = structlog.get_logger("badges")
 KEY = ("badges", "catalogue")
+_STAMP = text("SELECT count(*), sum(hashint8extended(xmin::text::bigint, revision)) FROM badges_badge")
 BADGE = "badge:"
 
 
@@ -98,8 +99,7 @@ def kinds(session: Session) -> dict[str, type[Leaf]]:
 
 def current(session: Session) -> Catalogue:
     """The catalogue as the transaction sees it: one small query tells whether the kept one is still true."""
-    row_version = func.hashint8extended(cast(cast(literal_column("xmin"), Text), BigInteger), Badge.revision)
-    count, versions = session.execute(select(func.count(), func.sum(row_version)).select_from(Badge)).one()
+    count, versions = session.execute(_STAMP).one()
     stamp = (count, int(versions or 0))  # a transaction that was rolled back leaves no stamp that is met again
     kept: Catalogue | None = generation.cached(session, KEY)
     if kept is not None and kept.stamp == stamp:

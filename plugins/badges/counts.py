@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     exists,
     func,
+    literal_column,
     select,
 )
 from sqlalchemy.orm import Session
@@ -48,7 +49,8 @@ def best(event: str, days: int, keep: Keep) -> Select[Any]:
     span = timedelta(days=days) - timedelta(microseconds=1)
     window = FrameClause(span, None, FrameClauseType.PRECEDING, FrameClauseType.CURRENT)
     counted = func.count().over(partition_by=Contribution.member_id, order_by=Contribution.occurred_at, range_=window)
-    query = select(Contribution.member_id, counted.label("n")).where(Contribution.state == "counted")
+    counts = Contribution.state == literal_column("'counted'")  # a parameter would hide the index from a kept plan
+    query = select(Contribution.member_id, counted.label("n")).where(counts)
     query = query.where(keep(Contribution.member_id))
     inner = (query if event == ANY_TYPE else query.where(Contribution.type == event)).subquery()
     return select(inner.c.member_id, func.max(inner.c.n).label("best")).group_by(inner.c.member_id)

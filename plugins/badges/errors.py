@@ -10,6 +10,11 @@ class BadgeNotFound(NotFound):
     sentence = _("There is no badge {badge}.")
 
 
+class CategoryInUse(Conflict):
+    code = "CATEGORY_IN_USE"
+    sentence = _("There are badges of the category {category}: {badges}. Give them another one first.")
+
+
 class InvalidCriteria(Invalid):
     """``place`` is where the first mistake is (``$.all[2].type``); ``details`` holds them all, under ``criteria``."""
 

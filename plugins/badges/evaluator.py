@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from heapq import heapify, heappop, heappush
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Member, locks, new_id, now, publish
+from guildhall import Actor, locks, new_id, now, publish
 
 from . import filters, rewards
 from .catalogue import Catalogue, Compiled, current
 from .events import BadgeAwarded
 from .leaf import Source
-from .leaves import HELD
+from .leaves import HELD, VERIFIED
 from .models import Award, Badge
 
 Tipped = Callable[[], Mapping[UUID, UUID]]
 """Which contribution tipped it, by member; asked only when somebody earned something."""
 
 Made = tuple[UUID, UUID, UUID | None]  # award, member, contribution
+
+_HAD = """
+    SELECT m.id, array_agg(a.badge_id) FILTER (WHERE a.id IS NOT NULL) AS had,
+        array_agg(b.slug) FILTER (WHERE a.id IS NOT NULL AND a.revoked_at IS NULL) AS held,
+        m.email_verified_at IS NOT NULL AS verified
+    FROM core_member m
+    LEFT JOIN (badges_award a JOIN badges_badge b ON b.id = a.badge_id) ON a.member_id = m.id
+    WHERE m.id {of} AND m.status = 'active' GROUP BY m.id ORDER BY m.id
+"""
+_HAD_OF_ONE = text(_HAD.format(of="= (CAST(:ids AS uuid[]))[1]"))  # its plan is kept
+_HAD_OF_MANY = text(_HAD.format(of="= ANY(:ids)"))
+_INSERT = text("""
+    INSERT INTO badges_award (
+        id, badge_id, member_id, badge_version, contribution_id, facts, source, awarded_at
+    )
+    SELECT r.id, :badge_id, r.member_id, :version, r.contribution_id, r.facts, 'evaluator', :at
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (id uuid, member_id uuid, contribution_id uuid, facts jsonb)
+    ON CONFLICT (badge_id, member_id) DO NOTHING RETURNING id, member_id, contribution_id
+""")
 
 
 @dataclass(frozen=True)
@@ -81,10 +101,12 @@ def _evaluate(
     if not queue:
         return []
     had, facts = _had(session, locks.members(session, members))
-    loaded: set[Source] = {HELD}
+    loaded: set[Source] = {HELD, VERIFIED}
     earned: list[Earned] = []
     heapify(queue)
     last = -1
+    events: list[BadgeAwarded] = []
+    due_rewards: list[rewards.Due] = []
     while queue:  # in dependency order, so one pass reaches the fixpoint
         position = heappop(queue)
         badge = catalogue.badges[position]
@@ -103,27 +125,25 @@ def _evaluate(
         rows = [
             {
                 "id": new_id(),
-                "badge_id": badge.id,
                 "member_id": member_id,
-                "badge_version": badge.version,
                 "contribution_id": causes.get(member_id),
                 "facts": badge.node.measure(facts[member_id]),
-                "source": "evaluator",
-                "awarded_at": at,
             }
             for member_id in sorted(met)
         ]
-        made = _insert(session, badge, rows)
+        made = _insert(session, badge, at, rows)
         for award_id, member_id, _contribution in made:
             had[member_id].add(badge.id)
             facts[member_id][HELD] |= {badge.slug}
             earned.append(Earned(award_id, badge, member_id))
         if made:
-            publish(session, actor, *(_event(badge, award, quiet) for award in made))
-            rewards.ask(session, actor, (rewards.Due(badge.id, *award[1:], badge.reward) for award in made))
+            events += (_event(badge, award, quiet) for award in made)
+            due_rewards += (rewards.Due(badge.id, *award[1:], badge.reward) for award in made)
             for dependant in catalogue.that_need(badge.slug):
                 if dependant > position:
                     heappush(queue, dependant)
+    publish(session, actor, *events)
+    rewards.ask(session, actor, due_rewards)
     return earned
 
 
@@ -135,23 +155,17 @@ def _event(badge: Compiled, award: Made, quiet: bool) -> BadgeAwarded:
 
 
 def _had(session: Session, members: Collection[UUID]) -> tuple[dict[UUID, set[UUID]], dict[UUID, dict[Source, Any]]]:
-    """Badges that each active member holds or held, for a removed one stays removed; and those held, as a fact."""
+    """Badges that each active member holds or held, for a removed one stays removed; and what comes along."""
     had: dict[UUID, set[UUID]] = {}
     facts: dict[UUID, dict[Source, Any]] = {}
-    query = select(Member.id, Award.badge_id, Award.revoked_at, Badge.slug).select_from(Member)
-    query = query.outerjoin(Award, Award.member_id == Member.id).outerjoin(Badge, Badge.id == Award.badge_id)
-    query = query.where(Member.id.in_(sorted(members)), Member.status == "active").order_by(Member.id)
-    for member_id, badge_id, revoked_at, slug in session.execute(query):
-        mine = had.setdefault(member_id, set())
-        held = facts.setdefault(member_id, {HELD: frozenset()})
-        if badge_id is not None:
-            mine.add(badge_id)
-            if revoked_at is None:
-                held[HELD] |= {slug}
+    asked = _HAD_OF_ONE if len(members) == 1 else _HAD_OF_MANY
+    for member_id, any_of, held, verified in session.execute(asked, {"ids": sorted(members)}):
+        had[member_id] = set(any_of or ())
+        facts[member_id] = {HELD: frozenset(held or ()), VERIFIED: verified}
     return had, facts
 
 
-def _insert(session: Session, badge: Compiled, rows: list[dict[str, Any]]) -> list[Made]:
+def _insert(session: Session, badge: Compiled, at: datetime, rows: list[dict[str, Any]]) -> list[Made]:
     """Insert what is new and within the supply; rows are in the order of members, as every other writer's."""
     if badge.supply_limit is not None:
         if taken(session, badge.id) >= badge.supply_limit:  # without the lock first: what is gone stays gone
@@ -159,9 +173,8 @@ def _insert(session: Session, badge: Compiled, rows: list[dict[str, Any]]) -> li
         rows = rows[: remaining(session, badge.id)]
     if not rows:
         return []
-    statement = insert(Award).values(rows).on_conflict_do_nothing(index_elements=["badge_id", "member_id"])
-    made = session.execute(statement.returning(Award.id, Award.member_id, Award.contribution_id))
-    return [(award_id, member_id, contribution_id) for award_id, member_id, contribution_id in made]
+    written = {"badge_id": badge.id, "version": badge.version, "at": at, "rows": json.dumps(rows, default=str)}
+    return [tuple(row) for row in session.execute(_INSERT, written)]
 
 
 def remaining(session: Session, badge_id: UUID) -> int | None:

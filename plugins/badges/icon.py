@@ -9,7 +9,7 @@ from math import cos, pi, sin
 from .models import Badge
 
 METALS = ("#8a5a2b", "#7d8794", "#b8860b", "#3f8f8f", "#4a6fd0")  # of levels 1 to 5
-HUES = {"Milestone": 205, "Challenge": 12, "Profile": 150, "Special": 275}
+HUES = {"milestone": 205, "challenge": 12, "profile": 150, "special": 275}
 
 
 def svg(badge: Badge, name: str) -> str:

@@ -7,13 +7,67 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import mapped_column, relationship
+from sqlalchemy.orm import mapped_column, object_session, relationship
 
-from guildhall import Amount, CreatedAt, Id, Instant, Json, LongText, Mapped, Member, MemberRef, Model, ShortText, Slug
+from guildhall import (
+    Amount,
+    CreatedAt,
+    Id,
+    Instant,
+    Json,
+    LongText,
+    Mapped,
+    Member,
+    MemberRef,
+    Model,
+    ShortText,
+    Slug,
+    files,
+)
 
-CATEGORIES = ("Milestone", "Challenge", "Profile", "Special")
+PICTURE_SIDES = {"small": 64, "medium": 128, "large": 512}  # pixels
 VISIBILITIES = ("public", "hidden", "secret")
 SOURCES = ("evaluator", "recalculation", "manual")
+
+
+class Category(Model):
+    """What kind of badge it is; shown in the order of ``position``, then by slug. One in use cannot be deleted."""
+
+    __tablename__ = "badges_category"
+    __table_args__ = (CheckConstraint("slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$'", name="slug"),)
+
+    slug: Mapped[str] = mapped_column(String(40), primary_key=True)
+    name: Mapped[ShortText]
+    position: Mapped[int] = mapped_column(server_default="100", default=100)
+    created_at: Mapped[CreatedAt]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class CategoryText(Model):
+    """What a category is called in a language; ``locale`` as in the translations (``fr``, ``pt_BR``)."""
+
+    __tablename__ = "badges_category_text"
+    __table_args__ = (CheckConstraint("locale ~ '^[a-z]{2,3}(_[A-Za-z]{2,4})?$'", name="locale"),)
+
+    category: Mapped[str] = mapped_column(
+        String(40), ForeignKey("badges_category.slug", ondelete="CASCADE"), primary_key=True
+    )
+    locale: Mapped[str] = mapped_column(String(12), primary_key=True)
+    name: Mapped[ShortText]
+
+
+class Picture(Model):
+    """An uploaded picture in the sizes that pages need, under the digest of its largest file; badges may share one."""
+
+    __tablename__ = "badges_picture"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    small_id: Mapped[UUID] = mapped_column(ForeignKey("core_file.id", ondelete="RESTRICT"))
+    medium_id: Mapped[UUID] = mapped_column(ForeignKey("core_file.id", ondelete="RESTRICT"))
+    large_id: Mapped[UUID] = mapped_column(ForeignKey("core_file.id", ondelete="RESTRICT"))
+    created_at: Mapped[CreatedAt]
 
 
 class Badge(Model):
@@ -21,7 +75,8 @@ class Badge(Model):
 
     ``visibility``: *public* is shown to all; *hidden* is shown without its criteria until it is earned; *secret*
     is not shown at all until it is earned. ``version`` counts changes of the criteria, ``revision`` changes of
-    anything, so that a process sees at a glance that what it compiled is old. ``reward_amount`` is in the asset's
+    anything, so that a process sees at a glance that what it compiled is old. ``icon`` names an icon of the sprite,
+    ``picture`` is the digest of an uploaded one that is shown instead. ``reward_amount`` is in the asset's
     smallest unit, 0 for none. A badge is never deleted.
     """
 
@@ -39,9 +94,12 @@ class Badge(Model):
     slug: Mapped[Slug] = mapped_column(unique=True)
     name: Mapped[ShortText]
     description: Mapped[LongText] = mapped_column(server_default="", default="")
-    category: Mapped[str] = mapped_column(String(40), server_default="Special", default="Special")
+    category: Mapped[str] = mapped_column(
+        String(40), ForeignKey("badges_category.slug", ondelete="RESTRICT"), server_default="special", default="special"
+    )
     level: Mapped[int | None]
     icon: Mapped[str] = mapped_column(String(40), server_default="award", default="award")
+    picture: Mapped[str | None] = mapped_column(String(64), ForeignKey("badges_picture.digest", ondelete="RESTRICT"))
     visibility: Mapped[str] = mapped_column(
         String(10), server_default="public", default="public", info={"choices": VISIBILITIES}
     )
@@ -58,6 +116,19 @@ class Badge(Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def pictures(self) -> dict[str, str] | None:
+        """The public addresses of the uploaded picture: small (64 pixels), medium (128), large (512)."""
+        if self.picture is None:
+            return None
+        paths = {size: f"/badges/pictures/{self.picture}/{size}.webp" for size in PICTURE_SIDES}
+        return {size: files.public_address(object_session(self), path) for size, path in paths.items()}
+
+    @property
+    def picture_url(self) -> str:
+        """The path of the uploaded picture, else of the one that is made from what the badge is."""
+        return self.pictures["large"] if self.pictures else f"/api/v1/badges/badges/{self.slug}/icon.svg"
 
 
 class BadgeVersion(Model):

@@ -23,6 +23,7 @@ from .errors import BadgeNotFound
 from .recalculation import HIGHEST, LOWEST, count_anew, recalculate
 
 CHUNK = 25_000  # members of one step: what is read of them is strewn over the tables, so few large scans are best
+LEAST = 2_000  # members of one step: fewer are not worth a statement of their own
 COUNTED = 1_000  # members of one step that counts: they are locked meanwhile, so it is short
 AT_ONCE = 2  # steps; each keeps one core of the database busy
 
@@ -67,7 +68,7 @@ def plan(session: Session, slug: str | None = None, state: Mapping[str, Any] | N
         raise BadgeNotFound(badge=slug)
     stamp = [str(part) for part in catalogue.stamp]
     kept = state if state and state.get("stamp") == stamp else None
-    bounds = [UUID(bound) for bound in kept["bounds"]] if kept else _bounds(session, CHUNK)
+    bounds = [UUID(bound) for bound in kept["bounds"]] if kept else _bounds(session, _size(session))
     edges = list(pairwise([LOWEST, *bounds, HIGHEST]))
     phases: list[tuple[Step, ...]] = []
     filtering = tuple(one.slug for one in catalogue.badges if slug in (None, one.slug) and one.filters)
@@ -154,6 +155,12 @@ def _spread(pool: ThreadPoolExecutor, work: Callable[[Step], None], steps: Seque
             yield
     finally:
         wait(running)
+
+
+def _size(session: Session) -> int:
+    """How many members a step is for: no core of those at work is left without a step, however few they are."""
+    members = session.scalar(select(func.count()).select_from(Member)) or 0
+    return min(CHUNK, max(LEAST, -(-members // AT_ONCE)))
 
 
 def _bounds(session: Session, size: int) -> list[UUID]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, Widget, _
+from guildhall import MenuItem, Permission, Plugin, Resource, Role, Section, Subscriber, Widget, _
 from plugins.contributions import BatchCorrected, BatchRecorded, ContributionCorrected, ContributionRecorded
 
-from . import corrections, handlers, hooks, hookspecs, rest_catalogue, service
-from .admin import pages, rarity
+from . import categories, corrections, handlers, hooks, hookspecs, reports, rest_catalogue, service, shown
+from .admin import pages, public, rarity
 from .commands import badges
 from .describe import describe
 from .events import BadgeAwarded, BadgeRevoked, BatchAwarded
 from .jobs import recalculate_job
-from .models import Award, Badge
+from .models import Award, Badge, Category
+from .pictures import UPLOAD
 from .seeds import seed
 from .settings import BadgeSettings
 
@@ -45,7 +46,17 @@ plugin = Plugin(
                 "reward_amount",
                 "reward_asset",
             ),
+            sections=(
+                Section(title=_("What it is"), fields=("name", "slug", "description", "category", "level", "icon")),
+                Section(title=_("Who earns it"), fields=("visibility", "criteria", "enabled")),
+                Section(
+                    title=_("When, how often, and what it brings"),
+                    fields=("active_from", "active_until", "supply_limit", "reward_amount", "reward_asset"),
+                    folded=True,
+                ),
+            ),
             search=("name", "slug"),
+            few=True,
             filters=("category", "level", "visibility", "enabled"),
             order="slug",
             labels={
@@ -59,9 +70,11 @@ plugin = Plugin(
             },
             help={
                 "slug": _("Lower-case letters, digits and hyphens; cannot be changed later."),
-                "category": _("Milestone, Challenge, Profile, Special, or one of your own."),
+                "category": _("One of the categories that are listed under Categories."),
                 "level": _("1 to 5, shown as bronze to diamond; empty for none."),
-                "icon": _("Name of an icon, such as star, trophy, flame or rocket."),
+                "icon": _(
+                    "Name of an icon, such as star, trophy, flame or rocket; shown where no picture is uploaded."
+                ),
                 "visibility": _("Public: shown to all. Hidden: criteria shown once earned. Secret: shown once earned."),
                 "criteria": _(
                     "Who earns it, as JSON: a condition with a type, or all, any or not. Preview counts who would."
@@ -79,6 +92,29 @@ plugin = Plugin(
             form_template="badges/form.html",
             rest=False,
             page="/admin/badges/gallery/{id}",
+            display=shown.badges,
+            choices={"category": shown.categories},
+        ),
+        Resource(
+            Category,
+            label_plural=_("Categories"),
+            icon="category",
+            columns=("name", "slug", "position"),
+            fields=("name", "slug", "position"),
+            search=("slug",),
+            few=True,
+            order="slug",
+            labels={"position": _("Place")},
+            help={
+                "slug": _("Lower-case letters, digits and hyphens; cannot be changed later."),
+                "position": _("Categories with a smaller number come first."),
+            },
+            create=categories.create_category,
+            update=categories.update_category,
+            delete=categories.delete_category,
+            display=shown.category_names,
+            detail=shown.category_detail,
+            detail_template="badges/category.html",
         ),
         Resource(
             Award,
@@ -97,6 +133,8 @@ plugin = Plugin(
             states={"source": {"evaluator": "green", "recalculation": "blue", "manual": "purple"}},
             audit=False,
             events=False,
+            display=shown.awards,
+            title=shown.award_title,
         ),
     ],
     permissions=[
@@ -112,6 +150,8 @@ plugin = Plugin(
                 "badges:badge:list",
                 "badges:badge:show",
                 "badges:badge:preview",
+                "badges:category:list",
+                "badges:category:show",
                 "badges:award:list",
                 "badges:award:show",
             ),
@@ -131,6 +171,8 @@ plugin = Plugin(
     jobs=[recalculate_job],
     rest=rest_catalogue.rest,
     pages=pages,
+    public_pages=public,
+    uploads=[UPLOAD],
     menu=[
         MenuItem(
             label=_("Gallery"),
@@ -147,6 +189,7 @@ plugin = Plugin(
             order=20,
         ),
     ],
+    reports=reports.REPORTS,
     widgets=[
         Widget(
             name="rarity",

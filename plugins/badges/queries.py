@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, or_, select, text
+from sqlalchemy import Select, and_, exists, func, or_, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from guildhall import Member, NotFound, now, read_settings
+from guildhall import Member, NotFound, Translator, now, read_settings, translated
 
 from . import filters
 from .catalogue import Compiled, current, kinds, needed
@@ -20,7 +20,8 @@ from .errors import InvalidCriteria, PreviewTooSlow
 from .evaluator import taken
 from .frame import Frame
 from .leaf import Facts, Source
-from .models import Award, Badge, BadgeText, BadgeVersion
+from .models import Award, Badge, BadgeText, BadgeVersion, Category, CategoryText
+from .seeds import SEEDED, SEEDED_CATEGORIES
 from .service import check_criteria, find
 from .settings import BadgeSettings
 
@@ -57,12 +58,13 @@ class MemberBadge:
 
 
 def standings(session: Session) -> list[Standing]:
-    """Every badge with its holders, rarest category order left to the caller; sorted by category, level, name."""
+    """Every badge with its holders; sorted by category (its place), level, name."""
     members = session.scalar(select(func.count()).select_from(Member).where(Member.status == "active")) or 0
     count = select(Award.badge_id, func.count().label("holders")).where(Award.revoked_at.is_(None))
     held = count.group_by(Award.badge_id).subquery()
     query = select(Badge, func.coalesce(held.c.holders, 0)).outerjoin(held, held.c.badge_id == Badge.id)
-    query = query.order_by(Badge.category, Badge.level.nulls_last(), Badge.name)
+    query = query.join(Category, Category.slug == Badge.category)
+    query = query.order_by(Category.position, Category.slug, Badge.level.nulls_last(), Badge.name)
     return [
         Standing(badge=badge, holders=holders, share=holders * 10_000 // members if members else 0)
         for badge, holders in session.execute(query).tuples()
@@ -81,6 +83,21 @@ def held_by(session: Session, member_id: UUID) -> list[tuple[Award, Badge]]:
     query = select(Award, Badge).join(Badge, Badge.id == Award.badge_id)
     query = query.where(Award.member_id == member_id, Award.revoked_at.is_(None))
     return list(session.execute(query.order_by(Award.awarded_at.desc(), Award.id.desc())).tuples())
+
+
+def count_held(session: Session, member_id: UUID) -> int:
+    """How many badges a member holds."""
+    held = select(func.count()).select_from(Award).where(Award.member_id == member_id, Award.revoked_at.is_(None))
+    return session.scalar(held) or 0
+
+
+def held_and_missing(session: Session, member_id: UUID) -> tuple[list[tuple[Award, Badge]], list[Badge]]:
+    """The badges that a member holds, newest first, and those that they could earn and do not hold, by name."""
+    mine = and_(Award.badge_id == Badge.id, Award.member_id == member_id, Award.revoked_at.is_(None))
+    rows = list(session.execute(select(Award, Badge).select_from(Badge).outerjoin(Award, mine).order_by(Badge.name)))
+    held = [(award, badge) for award, badge in rows if award is not None]
+    held.sort(key=lambda one: (one[0].awarded_at, one[0].id), reverse=True)
+    return held, [badge for award, badge in rows if award is None and badge.enabled]
 
 
 def awarded_by(session: Session, contribution_id: UUID) -> list[tuple[Award, Badge]]:
@@ -125,27 +142,50 @@ def versions(session: Session, badge: Badge) -> list[BadgeVersion]:
 
 def texts(session: Session, locale: str) -> dict[UUID, tuple[str, str]]:
     """Names and descriptions in a language by badge; those of ``fr`` stand in for a missing ``fr_CA``."""
-    found = select(BadgeText).where(BadgeText.locale.in_({locale, locale.split("_")[0]}))
+    found = select(BadgeText).where(BadgeText.locale.in_(_locales(locale)))
     rows = session.scalars(found.order_by(func.length(BadgeText.locale)))
     return {row.badge_id: (row.name, row.description) for row in rows}
 
 
+def _locales(locale: str) -> set[str]:
+    return {locale, locale.split("_")[0]}
+
+
 @dataclass(frozen=True)
 class Names:
-    """What badges are called in a reader's language, their own words where they have no others."""
+    """What badges and categories are called in a reader's language: as an admin wrote it there, else by the catalogue
+    while it is as seeded, else in their own words."""
 
     texts: Mapping[UUID, tuple[str, str]]
+    categories: Mapping[str, str]
+    say: Translator
 
     @classmethod
     def of(cls, session: Session, locale: object) -> Names:
         """In the language ``locale``, such as ``fr`` or ``pt_BR``."""
-        return cls(texts(session, str(locale or "en")))
+        language = str(locale or "en")
+        say = translated(session, language)
+        rows = session.execute(select(Category.slug, Category.name).order_by(Category.position, Category.slug))
+        categories = {slug: SEEDED_CATEGORIES(slug, name, say) for slug, name in rows.tuples()}
+        found = select(CategoryText).where(CategoryText.locale.in_(_locales(language)))
+        own = {row.category: row.name for row in session.scalars(found.order_by(func.length(CategoryText.locale)))}
+        return cls(texts(session, language), {**categories, **own}, say)
+
+    @classmethod
+    def of_badges(cls, session: Session, locale: object) -> Names:
+        """Of badges alone, where no category is named."""
+        language = str(locale or "en")
+        return cls(texts(session, language), {}, translated(session, language))
 
     def name(self, badge: Badge) -> str:
-        return self.texts[badge.id][0] if badge.id in self.texts else badge.name
+        return self.texts[badge.id][0] if badge.id in self.texts else SEEDED(badge.slug, badge.name, self.say)
 
     def description(self, badge: Badge) -> str:
-        return (self.texts[badge.id][1] if badge.id in self.texts else "") or badge.description
+        own = self.texts[badge.id][1] if badge.id in self.texts else ""
+        return own or SEEDED(badge.slug, badge.description, self.say)
+
+    def category(self, badge: Badge) -> str:
+        return self.categories.get(badge.category, badge.category)
 
 
 def veiled(session: Session, held: Collection[UUID]) -> frozenset[str]:
@@ -177,9 +217,11 @@ def texts_of(session: Session, badge: Badge) -> list[BadgeText]:
 def nearest(session: Session, member_id: UUID, most: int = 3, veiled: Collection[str] = ()) -> list[MemberBadge]:
     """The open public badges that a member is closest to, nearest first; none that is not begun, can no longer be
     reached, or needs one of ``veiled``."""
-    had = set(session.scalars(select(Award.badge_id).where(Award.member_id == member_id)))
+    mine = and_(Award.badge_id == Badge.id, Award.member_id == member_id)
+    known = select(Badge, Award.id).outerjoin(Award, mine).where(Badge.visibility == "public")
+    rows = session.execute(known).tuples().all()
+    public, had = {badge.id: badge for badge, _award in rows}, {badge.id for badge, award in rows if award}
     at = now()
-    public = {badge.id: badge for badge in session.scalars(select(Badge).where(Badge.visibility == "public"))}
     found = [one for one in current(session).badges if one.id in public and one.id not in had and one.active(at)]
     found = [one for one in found if not needed(one.node) & set(veiled)]
     facts = facts_of(session, [one.node for one in found], member_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ from guildhall.web import RestBlueprint, Schema, fields
 from . import queries, service
 from .criteria import Explained, named
 from .errors import BadgeNotFound
-from .models import CATEGORIES, Badge
+from .models import Badge
 
 rest = RestBlueprint("badges", "Badges: what can be earned, who earned it, and why.")
 SEE_ALL = "badges:badge:list"
@@ -27,9 +26,17 @@ class BadgeSchema(Schema):
     slug = fields.String()
     name = fields.String()
     description = fields.String()
-    category = fields.String(metadata={"description": f"{', '.join(CATEGORIES)}, or an own one."})
+    category = fields.String(metadata={"description": "Slug of a category.", "example": "milestone"})
     level = fields.Integer(allow_none=True, metadata={"description": "1 to 5."})
-    icon = fields.String()
+    icon = fields.String(metadata={"description": "Name of an icon, for where no picture is uploaded."})
+    picture_url = fields.String(
+        dump_only=True, metadata={"description": "Path of the uploaded picture, else of one that is made."}
+    )
+    pictures = fields.Raw(
+        dump_only=True,
+        allow_none=True,
+        metadata={"description": "Public paths of the uploaded picture: small (64), medium (128), large (512 pixels)."},
+    )
     visibility = fields.String()
     criteria = fields.Raw(allow_none=True, metadata={"description": "Null while it is hidden from you."})
     version = fields.Integer(metadata={"description": "Counts changes of the criteria."})
@@ -52,8 +59,9 @@ class AwardSchema(Schema):
     badge = fields.String(metadata={"description": "Slug."})
     name = fields.String()
     level = fields.Integer(allow_none=True)
-    category = fields.String()
+    category = fields.String(metadata={"description": "Slug of its category."})
     icon = fields.String()
+    picture_url = fields.String()
     member_id = fields.UUID()
     badge_version = fields.Integer()
     contribution_id = fields.UUID(allow_none=True, metadata={"description": "The contribution that tipped it."})
@@ -106,7 +114,7 @@ class RevokeBody(Schema):
 class BadgeChange(Schema):
     name = fields.String(validate=validate.Length(1, 120))
     description = fields.String(validate=validate.Length(max=5_000))
-    category = fields.String(validate=validate.Length(1, 40))
+    category = fields.String(validate=validate.Length(1, 40), metadata={"description": "Slug of a category."})
     level = fields.Integer(strict=True, allow_none=True)
     icon = fields.String(validate=validate.Length(1, 40))
     visibility = fields.String()
@@ -156,10 +164,10 @@ class JobSchema(Schema):
 def list_badges(session: Session, actor: Actor, query: dict[str, Any]) -> list[dict[str, Any]]:
     """List the badges you may see, with the share of members that holds each."""
     viewer = Viewer.of(session, actor)
-    texts = queries.texts(session, query["locale"]) if query["locale"] else {}
+    names = queries.Names.of(session, query["locale"]) if query["locale"] else None
     return [
         {
-            **_called(viewer.shown(one.badge), texts),
+            **_called(viewer.shown(one.badge), one.badge, names),
             "holders": one.holders,
             "share_basis_points": one.share,
             "held": one.badge.id in viewer.held,
@@ -187,8 +195,8 @@ def get_badge(session: Session, actor: Actor, query: dict[str, Any], slug: str) 
     badge = service.find(session, slug)
     if not viewer.sees(badge):
         raise BadgeNotFound(badge=slug)
-    texts = queries.texts(session, query["locale"]) if query["locale"] else {}
-    return _called(viewer.shown(badge), texts)
+    names = queries.Names.of(session, query["locale"]) if query["locale"] else None
+    return _called(viewer.shown(badge), badge, names)
 
 
 @rest.patch("/badges/<slug>", permission="badges:badge:update")
@@ -321,6 +329,7 @@ def _award(award: Any, badge: Badge) -> dict[str, Any]:
         "level": badge.level,
         "category": badge.category,
         "icon": badge.icon,
+        "picture_url": badge.picture_url,
     }
 
 
@@ -337,12 +346,11 @@ def _member(actor: Actor, given: str) -> UUID:
     return member_id
 
 
-def _called(shown: dict[str, Any], texts: Mapping[UUID, tuple[str, str]]) -> dict[str, Any]:
+def _called(shown: dict[str, Any], badge: Badge, names: queries.Names | None) -> dict[str, Any]:
     """A badge with the name and description of a language, where it has them."""
-    if shown["id"] not in texts:
+    if names is None:
         return shown
-    name, description = texts[shown["id"]]
-    return {**shown, "name": name, "description": description or shown["description"]}
+    return {**shown, "name": names.name(badge), "description": names.description(badge)}
 
 
 def told(node: Explained) -> dict[str, Any]:

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response
+from marshmallow import validate
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, NotFound
 from guildhall.web import Schema, fields
 
-from . import queries, service
+from . import categories, pictures, queries, service
 from .describe import describe
 from .errors import BadgeNotFound, InvalidCriteria
 from .icon import svg
 from .models import Badge, BadgeVersion
-from .rest import Viewer, rest, told
+from .rest import BadgeSchema, Viewer, rest, told
 from .service import find
 from .tree import tree
 
@@ -92,11 +93,38 @@ class TextSchema(Schema):
     description = fields.String()
 
 
+class CategoryTextBody(Schema):
+    """What a category is called."""
+
+    name = fields.String(required=True)
+
+
+class CategoryTextSchema(Schema):
+    """What a category is called in a language."""
+
+    locale = fields.String()
+    name = fields.String()
+
+
+class PictureBody(Schema):
+    """Which file, and how it becomes a square."""
+
+    file_id = fields.UUID(
+        required=True, metadata={"description": "A PNG, JPEG or WebP sent to /files for `badges.icon`."}
+    )
+    fit = fields.String(
+        load_default="crop",
+        validate=validate.OneOf(["crop", "contain"]),
+        metadata={"description": "crop: its middle; contain: all of it on a transparent ground."},
+    )
+
+
 class PlaceSchema(Schema):
     """A badge in the tree."""
 
     badge = fields.String(metadata={"description": "Slug."})
     name = fields.String()
+    picture_url = fields.String()
     needs = fields.List(fields.String(), metadata={"description": "Slugs of the badges that it needs."})
     column = fields.Integer(metadata={"description": "How many steps of badges come before it at most."})
     row = fields.Integer()
@@ -162,6 +190,44 @@ def delete_text(session: Session, actor: Actor, slug: str, locale: str) -> Respo
     return Response(status=204)
 
 
+@rest.put("/badges/<slug>/picture", permission="badges:badge:update")
+@rest.arguments(PictureBody)
+@rest.response(200, BadgeSchema)
+def set_picture(session: Session, actor: Actor, body: dict[str, Any], slug: str) -> Badge:
+    """Give a badge an uploaded picture, square and in three sizes; it replaces the one it had."""
+    return pictures.set_picture(session, actor, slug=slug, file_id=body["file_id"], contain=body["fit"] == "contain")
+
+
+@rest.delete("/badges/<slug>/picture", permission="badges:badge:update")
+@rest.response(200, BadgeSchema)
+def remove_picture(session: Session, actor: Actor, slug: str) -> Badge:
+    """Go back to the picture that is made from what the badge is."""
+    return pictures.remove_picture(session, actor, slug=slug)
+
+
+@rest.get("/categories/<slug>/texts", permission="badges:category:show")
+@rest.response(200, CategoryTextSchema(many=True))
+def category_texts(session: Session, actor: Actor, slug: str) -> list[Any]:
+    """List what a category is called in other languages."""
+    return categories.category_texts(session, slug)
+
+
+@rest.put("/categories/<slug>/texts/<locale>", permission="badges:category:update")
+@rest.arguments(CategoryTextBody)
+@rest.response(200, CategoryTextSchema)
+def write_category_text(session: Session, actor: Actor, body: dict[str, Any], slug: str, locale: str) -> Any:
+    """Say what a category is called in a language."""
+    return categories.write_category_text(session, actor, slug=slug, locale=locale, **body)
+
+
+@rest.delete("/categories/<slug>/texts/<locale>", permission="badges:category:update")
+@rest.response(204)
+def delete_category_text(session: Session, actor: Actor, slug: str, locale: str) -> Response:
+    """Take back what a category is called in a language."""
+    categories.delete_category_text(session, actor, slug=slug, locale=locale)
+    return Response(status=204)
+
+
 @rest.get("/tree", signed_in=True)
 @rest.response(200, PlaceSchema(many=True))
 def badge_tree(session: Session, actor: Actor) -> list[dict[str, Any]]:
@@ -171,6 +237,7 @@ def badge_tree(session: Session, actor: Actor) -> list[dict[str, Any]]:
         {
             "badge": place.badge.slug,
             "name": place.badge.name,
+            "picture_url": place.badge.picture_url,
             "needs": place.needs if viewer.opens(place.badge) else (),
             "column": place.column,
             "row": place.row,

@@ -8,9 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, _, new_id, now
+from guildhall import Actor, Seeded, _, new_id, now
 
-from .models import Badge, BadgeVersion
+from .models import Badge, BadgeVersion, Category
 
 Row = tuple[str, str, str, str, int | None, str, dict[str, Any]]
 
@@ -31,19 +31,25 @@ def _badge(slug: str) -> dict[str, Any]:
     return {"type": "badge.held", "badge": slug}
 
 
+CATEGORIES = {
+    "milestone": _("Milestone"),
+    "challenge": _("Challenge"),
+    "profile": _("Profile"),
+    "special": _("Special"),
+}
 SEEDS: list[Row] = [
-    ("points-100", _("Hundred"), _("Earned 100 points."), "Milestone", 1, "coin", _points(100)),
-    ("points-500", _("Five Hundred"), _("Earned 500 points."), "Milestone", 2, "coins", _points(500)),
-    ("points-1000", _("Thousand"), _("Earned 1,000 points."), "Milestone", 3, "star", _points(1000)),
-    ("streak-7", _("Week in a Row"), _("Contributed on 7 days in a row."), "Milestone", 2, "flame", _streak(7)),
-    ("streak-30", _("Month in a Row"), _("Contributed on 30 days in a row."), "Milestone", 4, "calendar", _streak(30)),
-    ("commits-10", _("Committer"), _("Made 10 commits."), "Milestone", 1, "git-commit", _count("git.commit", 10)),
-    ("commits-100", _("Regular"), _("Made 100 commits."), "Milestone", 3, "brand-git", _count("git.commit", 100)),
+    ("points-100", _("Hundred"), _("Earned 100 points."), "milestone", 1, "coin", _points(100)),
+    ("points-500", _("Five Hundred"), _("Earned 500 points."), "milestone", 2, "coins", _points(500)),
+    ("points-1000", _("Thousand"), _("Earned 1,000 points."), "milestone", 3, "star", _points(1000)),
+    ("streak-7", _("Week in a Row"), _("Contributed on 7 days in a row."), "milestone", 2, "flame", _streak(7)),
+    ("streak-30", _("Month in a Row"), _("Contributed on 30 days in a row."), "milestone", 4, "calendar", _streak(30)),
+    ("commits-10", _("Committer"), _("Made 10 commits."), "milestone", 1, "git-commit", _count("git.commit", 10)),
+    ("commits-100", _("Regular"), _("Made 100 commits."), "milestone", 3, "brand-git", _count("git.commit", 100)),
     (
         "participant",
         _("Participant"),
         _("Took part in a challenge."),
-        "Challenge",
+        "challenge",
         1,
         "flag",
         _count("challenge.participation"),
@@ -52,17 +58,17 @@ SEEDS: list[Row] = [
         "finalist",
         _("Finalist"),
         _("Reached the final of a challenge."),
-        "Challenge",
+        "challenge",
         3,
         "target",
         _count("challenge.finalist"),
     ),
-    ("winner", _("Winner"), _("Won a challenge."), "Challenge", 4, "trophy", _count("challenge.win")),
+    ("winner", _("Winner"), _("Won a challenge."), "challenge", 4, "trophy", _count("challenge.win")),
     (
         "profile-complete",
         _("Complete Profile"),
         _("Filled in the whole profile."),
-        "Profile",
+        "profile",
         1,
         "user-check",
         _count("profile.complete"),
@@ -71,17 +77,17 @@ SEEDS: list[Row] = [
         "verified-email",
         _("Confirmed Address"),
         _("Confirmed the e-mail address."),
-        "Profile",
+        "profile",
         1,
         "mail",
         {"type": "email.verified"},
     ),
-    ("contributor", _("Contributor"), _("Made a first contribution."), "Special", 1, "heart", _count("*")),
+    ("contributor", _("Contributor"), _("Made a first contribution."), "special", 1, "heart", _count("*")),
     (
         "early-supporter",
         _("Early Supporter"),
         _("Joined before 2025 and contributed."),
-        "Special",
+        "special",
         2,
         "rocket",
         {"all": [{"type": "member.before", "date": "2025-01-01"}, _count("*")]},
@@ -90,7 +96,7 @@ SEEDS: list[Row] = [
         "elite-creator",
         _("Elite Creator"),
         _("10 approved submissions and 5,000 points."),
-        "Special",
+        "special",
         5,
         "sparkles",
         {"all": [_count("submission.approved", 10), _points(5000)]},
@@ -99,7 +105,7 @@ SEEDS: list[Row] = [
         "pillar",
         _("Pillar"),
         _("1,000 points and a week in a row."),
-        "Special",
+        "special",
         4,
         "building-community",
         {"all": [_points(1000), _streak(7)]},
@@ -108,7 +114,7 @@ SEEDS: list[Row] = [
         "legend",
         _("Legend"),
         _("A pillar of the community with 100 commits or a challenge won."),
-        "Special",
+        "special",
         5,
         "award",
         {"all": [_badge("pillar"), {"any": [_badge("commits-100"), _badge("winner")]}]},
@@ -116,11 +122,25 @@ SEEDS: list[Row] = [
 ]
 
 
+SEEDED = Seeded({slug: (name, description) for slug, name, description, *_rest in SEEDS})
+SEEDED_CATEGORIES = Seeded({slug: (name,) for slug, name in CATEGORIES.items()})
+
+
 def seed(session: Session, actor: Actor) -> None:
-    """Write the badges that are not there yet."""
+    """Write the badges that are not there yet, and the categories that they are of."""
     columns = ("slug", "name", "description", "category", "level", "icon", "criteria")
-    rows = [{"id": new_id(), "created_at": now(), **dict(zip(columns, row, strict=True))} for row in SEEDS]
-    session.execute(insert(Badge).values(rows).on_conflict_do_nothing(index_elements=["slug"]))
+    there = set(session.scalars(select(Badge.slug)))
+    rows = [dict(zip(columns, row, strict=True)) for row in SEEDS if row[0] not in there]
+    if rows:
+        needed = {row["category"] for row in rows}  # no others: an admin may have deleted them
+        categories = [
+            {"slug": slug, "name": name, "position": 10 * place, "created_at": now()}
+            for place, (slug, name) in enumerate(CATEGORIES.items(), 1)
+            if slug in needed
+        ]
+        session.execute(insert(Category).values(categories).on_conflict_do_nothing(index_elements=["slug"]))
+        badges = [{"id": new_id(), "created_at": now(), **row} for row in rows]
+        session.execute(insert(Badge).values(badges).on_conflict_do_nothing(index_elements=["slug"]))
     present = select(Badge.id, Badge.version, Badge.criteria, Badge.created_at)
     versions = insert(BadgeVersion).from_select(["badge_id", "version", "criteria", "created_at"], present)
     session.execute(versions.on_conflict_do_nothing())

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask import request
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from guildhall import Actor, NotFound, now
 from guildhall.web import PageBlueprint, render
@@ -46,7 +46,9 @@ def leaderboard_page(session: Session, actor: Actor) -> str:
 @pages.get("/contribution/<uuid:key>", permission="contributions:contribution:show")
 def contribution_page(session: Session, actor: Actor, key: UUID) -> str:
     """A contribution with its breakdown and every stage of what it led to."""
-    record = session.scalar(queries.contributions().where(Contribution.id == key))
+    record = session.scalar(
+        queries.contributions().where(Contribution.id == key).options(joinedload(Contribution.member))
+    )
     if record is None:
         raise NotFound()
     type_of = session.scalar(select(ContributionType).where(ContributionType.code == record.type))

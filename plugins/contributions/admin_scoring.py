@@ -11,11 +11,12 @@ from flask import request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, DomainError, Invalid, _, now
-from guildhall.web import flash, read_json, redirect, render
+from guildhall import Actor, DomainError, Invalid, _, enqueue_once, now, uuid_of
+from guildhall.web import flash, read_json, redirect, render, tried
 
-from . import analytics, corrections, rescoring, seasons, service, simulator, webhooks
+from . import analytics, corrections, rescoring, reviews, seasons, service, simulator, webhooks
 from .admin import pages
+from .errors import MemberUnknown
 from .models import ContributionType, Rescore
 
 HOME = "/admin/contributions"
@@ -23,15 +24,9 @@ CORRECT = "contributions:contribution:correct"
 SHOWN = 100
 
 
-def _try(act: Callable[[], Any], done: str, url: str) -> Any:
+def _try(session: Session, act: Callable[[], Any], done: str, url: str) -> Any:
     """Do something and say so on the next page, or say why it was refused."""
-    try:
-        act()
-    except DomainError as problem:
-        listed = problem.details if isinstance(problem, Invalid) and isinstance(problem.details, dict) else {}
-        sentences = [one for ones in listed.values() for one in ones] or [problem.message]
-        flash("{problem}", "danger", problem=" ".join(map(str, sentences)))
-    else:
+    if tried(session, act):
         flash(done)
     return redirect(url)
 
@@ -55,10 +50,7 @@ def simulator_page(session: Session, actor: Actor) -> str:
 
 
 def _simulated(actor: Actor, given: dict[str, str]) -> service.NewContribution:
-    try:
-        member_id = UUID(given["member"]) if given["member"] else actor.member_id
-    except ValueError:
-        member_id = None
+    member_id = uuid_of(given["member"]) if given["member"] else actor.member_id
     at = _moment(given["occurred_at"])
     details = read_json(given["details"]) if given["details"] else {}
     member_id = member_id or UUID(int=0)
@@ -82,7 +74,7 @@ def override_page(session: Session, actor: Actor, key: UUID) -> Any:
     def act() -> None:
         corrections.override_score(session, actor, key, points=points, reason=reason)
 
-    return _try(act, _("The score has been overridden."), f"{HOME}/contribution/{key}")
+    return _try(session, act, _("The score has been overridden."), f"{HOME}/contribution/{key}")
 
 
 @pages.post("/contribution/<uuid:key>/reverse", permission=CORRECT)
@@ -92,7 +84,7 @@ def reverse_page(session: Session, actor: Actor, key: UUID) -> Any:
     def act() -> None:
         corrections.reverse(session, actor, key, reason=request.form.get("reason", ""))
 
-    return _try(act, _("The contribution has been reversed."), f"{HOME}/contribution/{key}")
+    return _try(session, act, _("The contribution has been reversed."), f"{HOME}/contribution/{key}")
 
 
 @pages.get("/rescores", permission=CORRECT)
@@ -115,14 +107,47 @@ def try_rescore_page(session: Session, actor: Actor) -> Any:
         reason, code = form.get("reason", ""), form.get("type") or None
         rescoring.try_out(session, actor, starts_at=starts, ends_at=ends, reason=reason, type=code)
 
-    return _try(act, _("The dry run has been queued; look here again in a moment."), f"{HOME}/rescores")
+    return _try(session, act, _("The dry run has been queued; look here again in a moment."), f"{HOME}/rescores")
+
+
+@pages.post("/recalculate", permission=CORRECT)
+def recalculate_page(session: Session, actor: Actor) -> Any:
+    """Work out a member's totals anew, or everybody's by a job."""
+    given = request.form.get("member", "").strip()
+
+    def act() -> None:
+        if given:
+            try:
+                service.recalculate(session, actor, member_id=uuid_of(given) or UUID(int=0))
+            except MemberUnknown as problem:
+                raise Invalid({"member": [problem.sentence]}) from None
+        else:
+            enqueue_once(session, actor, "contributions.recalculate")
+
+    done = _("The member's totals were worked out anew.") if given else _("The recalculation has been queued.")
+    return _try(session, act, done, f"{HOME}/rescores")
 
 
 @pages.post("/rescores/<uuid:key>/apply", permission=CORRECT)
 def apply_rescore_page(session: Session, actor: Actor, key: UUID) -> Any:
     """Write the compensating events."""
     done = _("The compensating events are being written.")
-    return _try(lambda: rescoring.apply(session, actor, key), done, f"{HOME}/rescores")
+    return _try(session, lambda: rescoring.apply(session, actor, key), done, f"{HOME}/rescores")
+
+
+@pages.post("/reviews/<uuid:key>/group", permission="contributions:review:update")
+def decide_group_page(session: Session, actor: Actor, key: UUID) -> Any:
+    """Release or reject all that waits of members who share a browser, a wallet or an address."""
+    release, reason = request.form.get("decision") == "approve", request.form.get("reason", "")
+    decided = 0
+
+    def act() -> None:
+        nonlocal decided
+        decided = reviews.decide_group(session, actor, key, release=release, reason=reason)
+
+    if tried(session, act):
+        flash(_("{count} cases were decided."), count=decided)
+    return redirect("/admin/reviews")
 
 
 @pages.get("/analytics", permission="contributions:analytics:show")
@@ -142,7 +167,7 @@ def analytics_page(session: Session, actor: Actor) -> str:
 def close_season_page(session: Session, actor: Actor, key: UUID) -> Any:
     """Close a season that is over."""
     done = _("The season is closed and its awards are asked for.")
-    return _try(lambda: seasons.close(session, actor, key), done, f"{HOME}/season/show/{key}")
+    return _try(session, lambda: seasons.close(session, actor, key), done, f"{HOME}/season/show/{key}")
 
 
 @pages.post("/webhooks/<uuid:key>/secret", permission="contributions:webhook:update", step_up=True)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 from rich.console import Console
@@ -59,12 +60,13 @@ def verify(platform: Any) -> None:
     """Compare every total with the contributions it sums. Exits with 1 when something does not add up."""
     with platform.unit_of_work(Actor.system("contributions verify")) as session:
         findings = check(session)
-    table = Table("Check", "Findings")
+    table = Table("Check", "Findings", "First broken row")
     for name, found in findings.items():
-        table.add_row(name, str(len(found)) if found else "[green]none[/]")
+        table.add_row(name, str(len(found)) if found else "[green]none[/]", found[0].where if found else "")
     console.print(table)
     for finding in (one for found in findings.values() for one in found[:20]):
-        console.print(f"{finding.check} {finding.where}: stored {finding.stored}, expected {finding.expected}")
+        told = f"{finding.check} {finding.where}: stored {finding.stored}, expected {finding.expected}"
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
     if any(findings.values()):
         console.print("[red]Totals and contributions differ.[/] `guildhall contributions recalculate` rebuilds totals.")
         sys.exit(1)
@@ -72,12 +74,16 @@ def verify(platform: Any) -> None:
 
 
 @group.command("recalculate")
+@click.option("--member", type=click.UUID, help="The id of the only member to recalculate.")
 @click.pass_obj
-def recalculate(platform: Any) -> None:
-    """Work out every member's totals and streaks anew. Recording waits meanwhile."""
+def recalculate(platform: Any, member: UUID | None) -> None:
+    """Work out every member's totals and streaks anew, or one's. Recording waits meanwhile."""
     actor = Actor.system("contributions recalculate")
-    with platform.unit_of_work(actor) as session:
-        members = service.recalculate(session, actor)
+    try:
+        with platform.unit_of_work(actor) as session:
+            members = service.recalculate(session, actor, member_id=member)
+    except DomainError as problem:
+        raise click.ClickException(problem.message) from None
     console.print(f"Recalculated {members} members.")
 
 

@@ -89,6 +89,16 @@ class RescoreNotReady(Conflict):
     sentence = _("This period is {state}: try it first, then apply it once.")
 
 
+class ImportNotReady(Conflict):
+    code = "IMPORT_NOT_READY"
+    sentence = _("This import is {state}: try it first, then import, and undo it only when nothing of it is under way.")
+
+
+class FileForgotten(Conflict):
+    code = "FILE_FORGOTTEN"
+    sentence = _("The file of this import is no longer kept. Send it again.")
+
+
 class SeasonNotOver(Conflict):
     code = "SEASON_NOT_OVER"
     sentence = _("The season runs until {ends_at}; it can be closed after that.")

@@ -12,12 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from .errors import InvalidEvent, NotARepository
 from .intake import KEY_LENGTH
 
 COLUMNS = ("key", "member", "occurred_at", "type")
+HEADER_LENGTH = 10_000  # characters
+LINE_LENGTH = 100_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,27 +70,57 @@ def fixed_zone(at: datetime) -> str:
     return f"Etc/GMT{-hours:+d}"
 
 
-def csv_lines(path: Path, masked: Masked) -> Iterator[Line | BadLine]:
+def csv_header(path: Path) -> list[str]:
+    """The names of a CSV file's columns. Raises InvalidEvent for a first line that cannot be read."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
+        return _header(file)
+
+
+def csv_lines(path: Path, masked: Masked, columns: Mapping[str, str] | None = None) -> Iterator[Line | BadLine]:
     """The contributions of a CSV file (UTF-8, header ``key,member,occurred_at,type``, times with an offset).
 
-    Each line is read on its own, so a stray quote cannot swallow the next ones. Raises InvalidEvent when the
-    header lacks a column.
+    ``columns`` says what these are called in the file, where they have other names. Each line is read on its own, so a
+    stray quote cannot swallow the next ones. Raises InvalidEvent when the header lacks a column.
     """
+    wanted = [(columns or {}).get(name, name) for name in COLUMNS]
     with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
-        header = _cells(next(iter(file), ""))
-        if missing := [name for name in COLUMNS if name not in header]:
+        header = _header(file)
+        if missing := [name for name in wanted if name not in header]:
             raise InvalidEvent(problem=f"the header lacks {', '.join(missing)}")
-        where = [header.index(name) for name in COLUMNS]
-        for number, text in enumerate(file, start=2):
-            if not text.strip():
+        where = [header.index(name) for name in wanted]
+        for number, text in enumerate(_bounded(file, LINE_LENGTH), start=2):
+            if text is not None and not text.strip():
                 continue
             try:
+                if text is None:
+                    raise ValueError(f"it is longer than {LINE_LENGTH:,} characters")
                 cells = _cells(text)
                 if len(cells) != len(header):
                     raise ValueError(f"{len(header)} columns are expected, not {len(cells)}")
                 yield _csv_line(number, [cells[position].strip() for position in where], masked)
             except (ValueError, csv.Error) as problem:
                 yield BadLine(number=number, error=InvalidEvent(problem=str(problem)))
+
+
+def _bounded(file: TextIO, longest: int) -> Iterator[str | None]:
+    """The lines of a file; None for one that is longer, of which no more than that is ever held in memory."""
+    while text := file.readline(longest + 1):
+        whole = len(text) <= longest or text.endswith("\n")
+        while not text.endswith("\n") and (more := file.readline(longest)):
+            whole, text = False, more
+        yield text if whole else None
+
+
+def _header(file: TextIO) -> list[str]:
+    text = next(_bounded(file, HEADER_LENGTH), "")
+    if text is None:
+        raise InvalidEvent(problem=f"the header is longer than {HEADER_LENGTH:,} characters")
+    if "\0" in text or "\ufffd" in text:
+        raise InvalidEvent(problem="the file is not UTF-8")
+    try:
+        return _cells(text)
+    except csv.Error as problem:
+        raise InvalidEvent(problem=f"the header: {problem}") from None
 
 
 def _cells(text: str) -> list[str]:
@@ -120,7 +152,7 @@ def _time(text: str) -> datetime:
         at = datetime.fromisoformat(text)
         aware = at.utcoffset() is not None
     except ValueError:
-        raise ValueError(f"{text!r} is not a time like 2024-05-01T09:30:00+02:00") from None
+        raise ValueError(f"{text[:40]!r} is not a time like 2024-05-01T09:30:00+02:00") from None
     if not aware:
         raise ValueError("the time has no offset from UTC")
     return at

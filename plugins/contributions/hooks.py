@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Panel, _, collect, enqueue_once, hookimpl
+from guildhall import Actor, Figure, Panel, _, collect, enqueue_once, hookimpl
+from guildhall import Review as Case
 
 from . import queries
 from .corrections import corrections_of
 from .hookspecs import STAGES, Stage
-from .models import Contribution, Level, LevelReachedRow, Milestone, MilestoneReachedRow, Review, Reward
+from .models import (
+    Contribution,
+    ContributionType,
+    ImportRow,
+    Level,
+    LevelReachedRow,
+    MemberProgress,
+    Milestone,
+    MilestoneReachedRow,
+    Review,
+    Reward,
+)
+from .reviews import HELD
+from .risk import LABELS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -42,6 +58,7 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
             title=_("Reported"),
             icon="bolt",
             detail=f"{found.type} · {found.source}",
+            url=_origin(session, found),
         ),
         Stage(
             at=at,
@@ -49,6 +66,7 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
             title=_("Scored"),
             icon="calculator",
             detail=f"{lines} = {found.points} · v{found.type_version}",
+            url=_page("type", session.scalar(select(ContributionType.id).where(ContributionType.code == found.type))),
         ),
         Stage(
             at=at,
@@ -62,25 +80,13 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     if found.state in ("counted", "reversed"):
         detail = f"{found.total:+d} · {found.local_day.isoformat()}"
         stages.append(Stage(at=at, stage="progress", title=_("Progress updated"), icon="trending-up", detail=detail))
-    reached = select(Milestone.label, MilestoneReachedRow.created_at).join(Milestone)
-    for label, when in session.execute(reached.where(MilestoneReachedRow.contribution_id == contribution_id)):
-        stages.append(Stage(at=when, stage="progress", title=_("Milestone reached"), icon="flag", detail=label))
-    levels = select(Level.label, LevelReachedRow.created_at).join(Level)
-    for label, when in session.execute(levels.where(LevelReachedRow.contribution_id == contribution_id)):
-        stages.append(Stage(at=when, stage="progress", title=_("Level reached"), icon="trending-up", detail=label))
-    review = session.scalar(select(Review).where(Review.contribution_id == contribution_id))
-    if review is not None:
-        why = ", ".join(one["signal"] for one in review.signals)
-        stages.append(
-            Stage(
-                at=review.decided_at or review.created_at,
-                stage="record",
-                title=_("Held for a review"),
-                icon="shield-check",
-                state=review.state,
-                detail=f"{why} {review.reason}".strip(),
-            )
-        )
+    reached = select(Milestone.id, Milestone.label, MilestoneReachedRow.created_at).join(Milestone)
+    for key, label, when in session.execute(reached.where(MilestoneReachedRow.contribution_id == contribution_id)):
+        stages.append(_reached(when, _("Milestone reached"), "flag", label, _page("milestone", key)))
+    levels = select(Level.id, Level.label, LevelReachedRow.created_at).join(Level)
+    for key, label, when in session.execute(levels.where(LevelReachedRow.contribution_id == contribution_id)):
+        stages.append(_reached(when, _("Level reached"), "trending-up", label, _page("level", key)))
+    stages += _reviewed(session, contribution_id)
     for one in corrections_of(session, contribution_id):
         detail = f"{one.points:+d} · {one.kind} · {one.reason}"
         stages.append(Stage(at=one.created_at, stage="score", title=_("Corrected"), icon="adjustments", detail=detail))
@@ -99,16 +105,68 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     return stages
 
 
+def _reached(at: datetime, title: str, icon: str, label: str, url: str | None) -> Stage:
+    return Stage(at=at, stage="progress", title=title, icon=icon, detail=label, url=url)
+
+
+def _page(resource: str, key: UUID | None) -> str | None:
+    return f"/admin/contributions/{resource}/show/{key}" if key else None
+
+
+def _origin(session: Session, found: Contribution) -> str | None:
+    """The import that a contribution came by."""
+    if found.source != "import":
+        return None
+    key = session.scalar(select(ImportRow.import_id).where(ImportRow.contribution_id == found.id).limit(1))
+    return f"/admin/contributions/imports/{key}" if key else None
+
+
+def _reviewed(session: Session, contribution_id: UUID) -> list[Stage]:
+    """That a contribution was held back, and what was decided, each with its case."""
+    review = session.scalar(select(Review).where(Review.contribution_id == contribution_id))
+    if review is None:
+        return []
+    case = session.scalar(select(Case.id).where(Case.kind == HELD, Case.subject_id == str(review.id)).limit(1))
+    url = f"/admin/reviews/{case}" if case else None
+    why = " · ".join(gettext(LABELS.get(one["signal"], one["signal"])) for one in review.signals)
+    held = Stage(
+        at=review.created_at,
+        stage="record",
+        title=_("Held for a review"),
+        icon="shield-check",
+        state="done" if review.decided_at else "pending",
+        detail=why,
+        url=url,
+    )
+    if review.decided_at is None:
+        return [held]
+    title = _("Released") if review.state == "released" else _("Rejected")
+    told = {"icon": "scale", "state": "counted" if review.state == "released" else "rejected", "detail": review.reason}
+    return [held, Stage(at=review.decided_at, stage="record", title=title, url=url, **told)]
+
+
 @hookimpl
 def member_panels(session: Session, actor: Actor, member_id: UUID) -> list[Panel]:
     """Progress and the latest contributions on a member's page."""
     if not actor.can("contributions:contribution:list"):
         return []
-    progress = queries.progress_of(session, member_id)
-    latest = queries.latest(session, member_id)
-    template = "contributions/member_panel.html"
+
+    def load() -> dict[str, Any]:
+        return {"progress": queries.overview(session, member_id), "latest": queries.latest(session, member_id)}
+
+    return [Panel(title=_("Progress"), template="contributions/member_panel.html", load=load, order=10)]
+
+
+@hookimpl
+def member_figures(session: Session, actor: Actor, member_id: UUID) -> list[Figure]:
+    """A member's points and how many contributions they come from."""
+    if not actor.can("contributions:contribution:list"):
+        return []
+    total, url = session.get(MemberProgress, member_id), f"/admin/members/{member_id}/contributions"
+    points, count = (total.points, total.count) if total else (0, 0)
     return [
-        Panel(title=_("Contributions"), template=template, context={"progress": progress, "latest": latest}, order=10)
+        Figure(label=_("Points"), value=points, icon="sparkles", url=url, order=10),
+        Figure(label=_("Contributions"), value=count, icon="git-commit", url=url, order=11),
     ]
 
 

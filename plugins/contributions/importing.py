@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, DomainError, members
+from guildhall import Actor, members
 
 from . import releases, service
 from .history import BadLine, Line, fixed_zone
@@ -30,10 +30,12 @@ class Report:
     invalid: int = 0
     problems: list[tuple[int, str, str]] = field(default_factory=list)
 
-    def count(self, outcome: str, number: int, error: DomainError | None = None) -> None:
-        setattr(self, outcome, getattr(self, outcome) + 1)
-        if error and len(self.problems) < SHOWN:
-            self.problems.append((number, error.code, error.message))
+    def add(self, chunk: Chunk, lines: int) -> None:
+        """Count a chunk of so many lines."""
+        self.lines += lines
+        for one in chunk.outcomes:
+            setattr(self, one.outcome, getattr(self, one.outcome) + 1)
+        self.problems += chunk.problems[: SHOWN - len(self.problems)]
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -46,6 +48,15 @@ class Report:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What became of up to 1,000 lines, the last of which has the number ``last``."""
+
+    last: int
+    outcomes: list[service.Outcome]
+    problems: list[tuple[int, str, str]]
+
+
 def run(
     unit_of_work: UnitOfWork,
     actor: Actor,
@@ -53,26 +64,35 @@ def run(
     *,
     kind: str,
     progress: Callable[[int], None] = lambda done: None,
+    report: Report | None = None,
+    keep: Callable[[Session, Chunk, Report], None] = lambda session, chunk, report: None,
 ) -> Report:
     """Import ``lines``; members are found or made by their identity of ``kind``. Nothing of a good line is lost.
 
-    ``progress`` is told the lines done after each chunk. Members made here have no account and get no mail.
+    ``progress`` is told the lines done after each chunk; ``keep`` what became of it, in its transaction. ``report`` is
+    that of the lines before. Members made here have no account and get no mail.
     """
-    report = Report()
-    for chunk in _chunks(lines, service.CHUNK):
-        good = []
-        for one in chunk:
-            if isinstance(one, BadLine):
-                report.count("invalid", one.number, one.error)
-            else:
-                good.append(one)
+    report = report or Report()
+    for chunk in chunks(lines):
         with unit_of_work() as session:
-            outcomes = _import(session, actor, good, kind)
-        for outcome in outcomes:
-            report.count(outcome.outcome, outcome.line, outcome.error)
-        report.lines += len(chunk)
+            done = take(session, actor, chunk, kind)
+            report.add(done, len(chunk))
+            keep(session, done, report)
         progress(report.lines)
     return report
+
+
+def take(session: Session, actor: Actor, chunk: Sequence[Line | BadLine], kind: str) -> Chunk:
+    """Record the good lines of a chunk; says what became of each, and what is wrong with the others."""
+    outcomes = _import(session, actor, [one for one in chunk if isinstance(one, Line)], kind)
+    bad = [
+        service.Outcome(line=one.number, outcome="invalid", error=one.error)
+        for one in chunk
+        if isinstance(one, BadLine)
+    ]
+    outcomes = sorted([*outcomes, *bad], key=lambda one: one.line)
+    problems = [(one.line, one.error.code, one.error.message) for one in outcomes if one.error]
+    return Chunk(max(one.number for one in chunk), outcomes, problems)
 
 
 def _import(session: Session, actor: Actor, lines: list[Line], kind: str) -> list[service.Outcome]:
@@ -98,7 +118,8 @@ def _import(session: Session, actor: Actor, lines: list[Line], kind: str) -> lis
     return service.record_many(session, actor, releases.known(session, rows, "import"), source="import")
 
 
-def _chunks(lines: Iterable[Line | BadLine], size: int) -> Iterator[list[Line | BadLine]]:
+def chunks(lines: Iterable[Line | BadLine], size: int = service.CHUNK) -> Iterator[list[Line | BadLine]]:
+    """Lines by the thousand."""
     iterator = iter(lines)
     while chunk := list(islice(iterator, size)):
         yield chunk

@@ -17,9 +17,9 @@ from uuid import UUID
 from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, DomainError, locks, new_id, now
+from guildhall import Actor, DomainError, locks, members, new_id, now
 
-from . import limits, milestones, progress, reviews, risk, schemas, scoring, storing
+from . import limits, milestones, progress, reviews, risk, schemas, scoring, sharing, storing
 from .errors import (
     FrequencyLimit,
     InvalidContributionType,
@@ -30,8 +30,8 @@ from .errors import (
     OccurredTooLongAgo,
 )
 from .models import Contribution
-from .people import KNOWN, Known, know
 from .rules import EVER, Rules, Window, window_start
+from .scoring_context import KNOWN, Known, know
 from .settings import ContributionSettings
 
 DETAILS_LIMIT = 16_000
@@ -82,8 +82,9 @@ _REFUSE = text("""
 """)
 
 
-# Asked of one contribution before it is scored: the used places of its windows, a neighbour, and how many just before.
-_KNOWN_OF_ONE = text(f"""
+# Asked of one contribution before it is scored: the used places of its windows, a neighbour, how many just before, and
+# with how many others its member shares a browser, a wallet or an address.
+_OF_ONE = f"""
     {KNOWN}
     UNION ALL SELECT 'used', NULL, NULL, NULL, NULL, NULL, json_build_array(window_kind, used)::text
     FROM contributions_limit_slot
@@ -103,7 +104,15 @@ _KNOWN_OF_ONE = text(f"""
                 AND source <> ALL(:trusted) LIMIT :rapid
         ) before
     )::text
-""")
+    UNION ALL SELECT 'shared', NULL, NULL, NULL, NULL, NULL, json_build_array(kind, others)::text
+    FROM ({members.SHARED}) shared
+"""
+# PostgreSQL takes an array for ten, and would plan the whole anew each time for the one that it is.
+_KNOWN_OF_ONE = text(
+    _OF_ONE.replace("= ANY(:ids)", "= (CAST(:ids AS uuid[]))[1]").replace(
+        "= ANY(:codes)", "= (CAST(:codes AS text[]))[1]"
+    )
+)
 _WINDOWS: tuple[Window, ...] = ("hour", "day", "week", "month", "ever")
 
 
@@ -161,6 +170,8 @@ class Intake:
             return False
         if self._alone is None and any(self._known.rules[code].limited for code in {row["type"] for row in rows}):
             return False
+        if sharing.concerns(rows, self.source, self.settings) and self._shared(rows):
+            return False
         if self.source in risk.TRUSTED:
             return True
         rapid = int(self._known.more.get("rapid", [0])[0])
@@ -169,6 +180,14 @@ class Intake:
         compared = self.settings.near_duplicates and any(row["fingerprint"] is not None for row in rows)
         joining = self.settings.idle_participations and any(row["type"] == risk.PARTICIPATION for row in rows)
         return not (compared or joining)
+
+    def _shared(self, rows: Sequence[dict[str, Any]]) -> bool:
+        """Whether a member of the rows may share too much with others."""
+        if self._alone is None:
+            return bool(sharing.signals(self.session, rows, self.settings))
+        return bool(
+            sharing.over([(kind, others) for kind, others in self._known.more.get("shared", ())], self.settings)
+        )
 
     def _at_once(self, rows: list[dict[str, Any]]) -> Taken:
         """Store, limit, add up and reach milestones in one statement."""
@@ -260,7 +279,8 @@ class Intake:
         """Read what scoring and limits need to know, in one statement."""
         ids = sorted({row.member_id for row in rows})
         codes = sorted({row.type for row in rows if row.type.isprintable()})
-        times = [row.occurred_at for row in rows if row.occurred_at and row.occurred_at.tzinfo] or [self.at]
+        told = (row.occurred_at for row in rows if row.occurred_at and row.occurred_at.tzinfo)
+        times = [min(at, self.at) for at in told] or [self.at]
         first, last = min(*times, self.at), max(*times, self.at)
         self._alone = times[0] if len(rows) == 1 and not self.bulk and _can_be(times[0]) else None
         if self._alone is None:
@@ -268,6 +288,7 @@ class Intake:
             return
         asked: dict[str, Any] = {per: window_start(per, self._alone) for per in _WINDOWS}
         asked |= {"trusted": list(risk.TRUSTED), "rapid": self.settings.rapid_per_minute + 1}
+        asked |= sharing.parameters(self.session, self.settings)
         self._known = know(self.session, ids, codes, times[0], times[0], statement=_KNOWN_OF_ONE, **asked)
 
     def tier_of(self, member_id: UUID, at: datetime) -> str:
@@ -293,7 +314,7 @@ class Intake:
             raise OccurredInFuture(occurred_at=at.isoformat())
         if self.source != "import" and at < self._oldest:
             raise OccurredTooLongAgo(days=self.settings.oldest_days)
-        return at
+        return min(at, self.at)  # a clock that is ahead reports what happens now, and takes no place of tomorrow's
 
     def _limit(self, rows: list[dict[str, Any]]) -> dict[UUID, FrequencyLimit]:
         """Claim the places of types with limits; what finds none is kept as rejected."""

@@ -1,4 +1,4 @@
-"""Background work: the import of a git history, and recalculation."""
+"""Background work: imports of a git history and of files, recalculation, awards, ranks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from guildhall import JobContext
 
-from . import awards, importing, ranks, rescoring, service
+from . import awards, importing, imports, ranks, rescoring, service
 from .history import Masked, count_git, git_lines
 
 
@@ -23,6 +23,11 @@ def import_git(context: JobContext) -> dict[str, Any]:
         context.unit_of_work, context.actor, lines, kind="git", progress=lambda done: context.progress(done, total)
     )
     return report.as_json()
+
+
+def import_csv(context: JobContext) -> dict[str, Any]:
+    """Try, do or undo the import ``params["import_id"]``; started again it goes on behind its last chunk."""
+    return imports.run(context)
 
 
 def recalculate(context: JobContext) -> dict[str, Any]:

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from guildhall import Job, MenuItem, Permission, Plugin, Resource, Role, Schedule, Subscriber, Widget, _
+from guildhall import (
+    Inline,
+    Job,
+    MenuItem,
+    Permission,
+    Plugin,
+    Resource,
+    Role,
+    Schedule,
+    Section,
+    Subscriber,
+    Switch,
+    Upload,
+    Widget,
+    _,
+)
 
 from . import (
     admin,
+    admin_imports,
     admin_scoring,
     awards,
     claims,
@@ -16,11 +32,14 @@ from . import (
     handlers,
     hooks,
     hookspecs,
+    imports,
     jobs,
     levels,
+    reports,
     rest,
     rest_boards,
     rest_corrections,
+    rest_imports,
     rest_webhooks,
     reviews,
     seasons,
@@ -45,7 +64,7 @@ from .seed import seed
 from .settings import ContributionSettings
 
 # They declare their routes and pages on the blueprints of ``rest`` and ``admin`` when they are imported.
-ROUTES = (admin_scoring, rest_boards, rest_corrections, rest_webhooks)
+ROUTES = (admin_imports, admin_scoring, rest_boards, rest_corrections, rest_imports, rest_webhooks)
 
 plugin = Plugin(
     "contributions",
@@ -90,8 +109,20 @@ plugin = Plugin(
                 "counts_for_streak",
                 "enabled",
             ),
+            sections=(
+                Section(title=_("What it is"), fields=("code", "label", "enabled", "counts_for_streak")),
+                Section(title=_("Points"), fields=("base_points", "cap", "tiers", "bonus")),
+                Section(
+                    title=_("Limits and checks"),
+                    fields=("limits", "cooldown_seconds", "adjustments", "adjustment_cap", "details_schema"),
+                    folded=True,
+                ),
+            ),
+            inline=(Inline(model=Override, by="type"),),
             search=("code", "label"),
+            few=True,
             filters=("enabled",),
+            bulk=("enabled",),
             order="code",
             help={
                 "code": _("How events name it, such as git.commit. It cannot change once contributions use it."),
@@ -117,7 +148,9 @@ plugin = Plugin(
             columns=("threshold", "label", "reward_amount", "reward_asset", "enabled"),
             fields=("threshold", "label", "reward_amount", "reward_asset", "enabled"),
             filters=("enabled",),
+            bulk=("enabled",),
             order="threshold",
+            restorable=True,
             help={"reward_amount": _("In the asset's smallest unit; 0 for none. Paid once for each member.")},
         ),
         Resource(
@@ -208,6 +241,7 @@ plugin = Plugin(
     ],
     permissions=[
         Permission("contributions:contribution:create", _("Record contributions of any member")),
+        Permission("contributions:import:create", _("Import contributions from files")),
         Permission("contributions:contribution:correct", _("Override, reverse and re-score contributions")),
         Permission("contributions:leaderboard:show", _("See the leaderboard")),
         Permission("contributions:leaderboard:freeze", _("Freeze and thaw leaderboards")),
@@ -250,6 +284,7 @@ plugin = Plugin(
     reviews=[reviews.KIND, claims.KIND],
     jobs=[
         Job(name="import_git", label=_("Import a git history"), run=jobs.import_git),
+        Job(name="import_csv", label=_("Import a file"), run=jobs.import_csv),
         Job(name="recalculate", label=_("Recalculate progress"), run=jobs.recalculate),
         Job(name="rescore", label=_("Score a period anew"), run=jobs.rescore),
         Job(name="pay_awards", label=_("Pay monthly awards"), run=jobs.pay_awards),
@@ -259,9 +294,23 @@ plugin = Plugin(
         Schedule(name="awards", job="pay_awards", every=timedelta(hours=6)),
         Schedule(name="ranks", job="fold_ranks", every=timedelta(minutes=5)),
     ],
+    uploads=[
+        Upload(
+            name="import",
+            label=_("File of contributions to import"),
+            allowed=imports.MEDIA,
+            permission="contributions:import:create",
+        )
+    ],
     rest=rest.rest,
     pages=admin.pages,
     menu=[
+        MenuItem(
+            label=_("Imports"),
+            url="/admin/contributions/imports",
+            icon="upload",
+            permission="contributions:import:create",
+        ),
         MenuItem(
             label=_("Score simulator"),
             url="/admin/contributions/simulator",
@@ -285,6 +334,20 @@ plugin = Plugin(
             url="/admin/contributions/leaderboard",
             icon="trophy",
             permission="contributions:leaderboard:show",
+        ),
+    ],
+    reports=reports.REPORTS,
+    switches=[
+        Switch(
+            name="webhooks",
+            label=_("Inbound webhooks"),
+            help=_("Deliveries of other systems are refused for now; they send them again later."),
+        ),
+        Switch(
+            name="intake",
+            label=_("Contributions through the API"),
+            help=_("The API takes no contributions, corrections, claims or imports, and tells clients to try again."),
+            value_routes=True,
         ),
     ],
     widgets=[

@@ -21,7 +21,7 @@ from .corrections import checked_reason
 from .errors import RescoreNotReady
 from .events import BatchCorrected
 from .models import Contribution, ContributionType, Correction, Rescore
-from .people import know
+from .scoring_context import know
 
 PAGE = 1000
 SHOWN = 20

@@ -9,7 +9,7 @@ from marshmallow import validate
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor
+from guildhall import Actor, enqueue
 from guildhall.web import Page, PageQuery, Schema, fields, paginate
 
 from . import claims, corrections, rescoring, reviews, service, simulator
@@ -64,10 +64,32 @@ class RescoreSchema(Schema):
     figures = fields.Dict(required=True)
 
 
+class RecalculationBody(Schema):
+    """Whose progress is to be worked out anew."""
+
+    member_id = fields.UUID(metadata={"description": "Everybody's when left out."})
+
+
+class RecalculationSchema(Schema):
+    """How many members were recalculated, or the job that does it."""
+
+    members = fields.Integer(allow_none=True)
+    job_id = fields.UUID(allow_none=True)
+
+
 class VerdictBody(CorrectionBody):
     """Yes or no, and why."""
 
     approve = fields.Boolean(required=True)
+
+
+class ReviewVerdictBody(VerdictBody):
+    """Yes or no, and why; perhaps for a whole group."""
+
+    group = fields.Boolean(
+        load_default=False,
+        metadata={"description": "Decide what waits of all members who share something with this one, too."},
+    )
 
 
 class HeldContributionSchema(Schema):
@@ -158,6 +180,17 @@ def apply_rescore(session: Session, actor: Actor, key: UUID) -> Rescore:
     return rescoring.apply(session, actor, key)
 
 
+@rest.post("/recalculate", permission=CORRECT, idempotent=True)
+@rest.arguments(RecalculationBody)
+@rest.response(202, RecalculationSchema)
+def recalculate(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str, Any]:
+    """Work out a member's totals, streaks and boards anew at once, or everybody's by a job."""
+    member_id = body.get("member_id")
+    if member_id is not None:
+        return {"members": service.recalculate(session, actor, member_id=member_id), "job_id": None}
+    return {"members": None, "job_id": enqueue(session, actor, "contributions.recalculate").id}
+
+
 @rest.get("/reviews", permission="contributions:review:list")
 @rest.arguments(HeldContributionQuery, location="query")
 @rest.response(200, HeldContributionSchema(many=True))
@@ -171,10 +204,13 @@ def list_reviews(session: Session, actor: Actor, query: dict[str, Any]) -> Page:
 
 
 @rest.post("/reviews/<uuid:key>/decide", permission="contributions:review:update", idempotent=True)
-@rest.arguments(VerdictBody)
+@rest.arguments(ReviewVerdictBody)
 @rest.response(200, HeldContributionSchema)
 def decide_review(session: Session, actor: Actor, body: dict[str, Any], key: UUID) -> Review:
-    """Release what was held back, or reject it."""
+    """Release what was held back, or reject it; perhaps for all members who share something with this one."""
+    if body["group"]:
+        reviews.decide_group(session, actor, key, release=body["approve"], reason=body["reason"])
+        return session.get_one(Review, key, populate_existing=True)
     return reviews.decide(session, actor, key, release=body["approve"], reason=body["reason"])
 
 

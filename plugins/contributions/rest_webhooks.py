@@ -8,7 +8,7 @@ from typing import Any
 from flask import request
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Invalid
+from guildhall import Actor, Invalid, switches
 from guildhall.web import Schema, fields, read_json
 
 from . import webhooks
@@ -37,6 +37,7 @@ class DeliverySchema(Schema):
 @rest.response(200, DeliverySchema)
 def receive_webhook(session: Session, actor: Actor, slug: str) -> dict[str, Any]:
     """Receive a delivery signed with the source's secret; one that comes twice counts once."""
+    switches.require(session, "contributions.webhooks")
     body = request.get_data()
     try:
         payload = read_json(body.decode("utf-8", "replace"))

@@ -9,14 +9,28 @@ from uuid import UUID
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Invalid, NotFound, ReviewKind, _, audit, locks, new_id, now, publish
+from guildhall import (
+    Actor,
+    Invalid,
+    Member,
+    NotFound,
+    ReviewKind,
+    _,
+    audit,
+    locks,
+    members,
+    new_id,
+    now,
+    publish,
+)
 from guildhall import Review as Case
 from guildhall import reviews as inbox
 
-from . import milestones, progress
+from . import milestones, progress, sharing
 from .errors import AlreadyDecided
 from .events import ContributionRecorded, ReviewDecided, ReviewOpened
 from .models import Contribution, Review
+from .risk import LABELS
 
 LONGEST_REASON = 200
 HELD = "contributions.held"
@@ -54,7 +68,7 @@ def open_reviews(session: Session, actor: Actor, held: Sequence[tuple[dict[str, 
             actor,
             HELD,
             subject_id=row["id"],
-            title=reason[row["contribution_id"]].removeprefix("review:"),
+            title=" · ".join(LABELS[one["signal"]] for one in row["signals"]),
             member_id=row["member_id"],
             params={"contribution": str(row["contribution_id"]), "signals": row["signals"]},
         )
@@ -130,14 +144,65 @@ def decide(
     return review
 
 
+def decide_group(session: Session, actor: Actor, review_id: UUID, *, release: bool, reason: str) -> int:
+    """Decide a review, and with it every open one of those who share something with its member; returns how many.
+
+    Each is decided in the inbox, under its rules: one that somebody else works on, or that is about the actor, refuses
+    the whole. Raises NotFound, and what the inbox's ``decide`` raises. Audited one by one.
+    """
+    actor.require("contributions:review:update")
+    review = session.get(Review, review_id)
+    if review is None:
+        raise NotFound()
+    wanted = {str(one.id) for one in (review, *sharing.open_of_group(session, review))}
+    cases = select(Case).where(Case.kind == HELD, Case.subject_id.in_(wanted), Case.state == "open")
+    found = session.scalars(cases.order_by(Case.id).with_for_update()).all()
+    locks.members(session, {one.member_id for one in found if one.member_id})  # after the cases, as a single one does
+    for case in found:
+        inbox.decide(session, actor, case.id, approved=release, reason=reason)
+    return len(found)
+
+
 def _decide_case(session: Session, actor: Actor, case: Case, approved: bool) -> None:
     decide(session, actor, UUID(case.subject_id), release=approved, reason="decided in the inbox", in_inbox=True)
 
 
 def _load_case(session: Session, actor: Actor, case: Case) -> dict[str, Any]:
-    """The contribution that is held, and why."""
+    """The contribution that is held, why, and who shares what with its member."""
     review = session.get_one(Review, UUID(case.subject_id))
-    return {"review": review, "contribution": session.get_one(Contribution, review.contribution_id)}
+    waiting = sharing.open_of_group(session, review) if review.state == "open" else []
+    return {
+        "review": review,
+        "contribution": session.get_one(Contribution, review.contribution_id),
+        "labels": LABELS,
+        "mates": _mates(session, review),
+        "waiting": len({review.id, *(one.id for one in waiting)}),
+    }
+
+
+def _mates(session: Session, review: Review) -> list[dict[str, Any]]:
+    """Those who share something with the member of a review, by name, and what: as it was found, and as it is now."""
+    kinds: dict[UUID, set[str]] = {}
+    for signal in review.signals:
+        for one in signal.get("members", ()):
+            kinds.setdefault(UUID(one), set()).add(signal["signal"].removeprefix(sharing.PREFIX))
+    if not kinds:
+        return []
+    seen = {
+        one.member_id: one
+        for one in members.sharing(session, [review.member_id], kinds=members.KINDS).get(review.member_id, ())
+    }
+    names = dict(session.execute(select(Member.id, Member.display_name).where(Member.id.in_(kinds))).tuples().all())
+    return [
+        {
+            "id": one,
+            "name": names[one],
+            "kinds": sorted({*found, *(seen[one].kinds if one in seen else ())} & {*members.KINDS}),
+            "seen_at": seen[one].seen_at if one in seen else None,
+        }
+        for one, found in sorted(kinds.items(), key=lambda pair: names.get(pair[0], ""))
+        if one in names
+    ]
 
 
 KIND = ReviewKind(

@@ -1,6 +1,7 @@
 """What looks like abuse: signals that hold a contribution back until a person has looked at it.
 
-Imports and signed webhooks are not asked: history comes in bursts, and their senders are known.
+Imports and signed webhooks are not asked how they come: history comes in bursts, and their senders are known. Whose
+they are is asked of webhooks too (``sharing``).
 """
 
 from __future__ import annotations
@@ -14,12 +15,25 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from guildhall import _, members
+
+from . import sharing
 from .settings import ContributionSettings
 
 TRUSTED = ("import", "webhook")
 PARTICIPATION = "challenge.participation"
 SHORTEST_TEXT = 60
 COMPARED = 500
+NEAREST = 20
+LABELS = {
+    "rapid": _("Too many within a minute"),
+    "near_duplicate": _("Almost the same text as an earlier one"),
+    "near_duplicate_shared": _("Nearly the text of somebody who shares a browser, an address or a wallet"),
+    "no_activity": _("Joins challenges and does nothing else"),
+    "shared_device": _("One browser, many members"),
+    "shared_wallet": _("One wallet, many members"),
+    "shared_address": _("One address, many members"),
+}
 _WORD = re.compile(r"\w+")
 
 Signals = dict[UUID, list[dict[str, Any]]]
@@ -35,15 +49,15 @@ _RAPID = text("""
     ) FROM contributions_contribution c WHERE c.id = ANY(:ids)
 """)
 _ALIKE = text("""
-    SELECT new.id, like_it.id, like_it.distance FROM contributions_contribution new
+    SELECT new.id, new.member_id, like_it.id, like_it.member_id, like_it.distance FROM contributions_contribution new
     CROSS JOIN LATERAL (
-        SELECT old.id, bit_count((old.fingerprint # new.fingerprint)::bit(64)) AS distance FROM (
-            SELECT id, fingerprint FROM contributions_contribution
+        SELECT old.id, old.member_id, bit_count((old.fingerprint # new.fingerprint)::bit(64)) AS distance FROM (
+            SELECT id, member_id, fingerprint FROM contributions_contribution
             WHERE type = new.type AND fingerprint IS NOT NULL AND id < new.id ORDER BY occurred_at DESC LIMIT :compared
         ) old
-        ORDER BY 2 LIMIT 1
+        ORDER BY 3 LIMIT :nearest
     ) like_it
-    WHERE new.id = ANY(:ids) AND like_it.distance <= :distance
+    WHERE new.id = ANY(:ids) AND like_it.distance <= :distance ORDER BY new.id, like_it.distance
 """)
 _IDLE = text("""
     SELECT member_id FROM contributions_type_progress WHERE member_id = ANY(:ids) GROUP BY member_id
@@ -91,9 +105,8 @@ def signals(
                 flag(contribution_id, "rapid", number, settings.rapid_per_minute)
     texts = [row["id"] for row in asked if row["fingerprint"] is not None]
     if texts and settings.near_duplicates:
-        compared = {"ids": texts, "compared": COMPARED, "distance": settings.near_duplicate_bits}
-        for contribution_id, other, distance in session.execute(_ALIKE, compared):
-            flag(contribution_id, "near_duplicate", distance, settings.near_duplicate_bits, like=str(other))
+        for contribution_id, alike in _alike(session, texts, settings).items():
+            found.setdefault(contribution_id, []).append(alike)
     joining = [row for row in asked if row["type"] == PARTICIPATION]
     if joining and settings.idle_participations:
         asks = {
@@ -105,4 +118,25 @@ def signals(
         for row in joining:
             if row["member_id"] in idle:
                 flag(row["id"], "no_activity", settings.idle_participations, settings.idle_participations)
+    shared = sharing.signals(session, rows, settings)
+    for row in rows:
+        if row["member_id"] in shared and sharing.concerns([row], row["source"], settings):
+            found.setdefault(row["id"], []).extend(shared[row["member_id"]])
     return found
+
+
+def _alike(session: Session, texts: list[UUID], settings: ContributionSettings) -> dict[UUID, dict[str, Any]]:
+    """What the texts of contributions are almost the same as: of those who share something, from further away."""
+    near, wide = settings.near_duplicate_bits, settings.shared_text_bits
+    asked = {"ids": texts, "compared": COMPARED, "nearest": NEAREST, "distance": max(near, wide)}
+    found = session.execute(_ALIKE, asked).tuples().all()
+    far = {(mine, theirs) for _new, mine, _old, theirs, distance in found if distance > near and mine != theirs}
+    together = members.pairs_sharing(session, far, kinds=members.KINDS)
+    told: dict[UUID, dict[str, Any]] = {}
+    for new, mine, old, theirs, distance in found:
+        if distance <= near:
+            told.setdefault(new, {"signal": "near_duplicate", "found": distance, "limit": near, "like": str(old)})
+        elif (mine, theirs) in together:
+            signal = {"signal": "near_duplicate_shared", "found": distance, "limit": wide, "like": str(old)}
+            told.setdefault(new, {**signal, "members": [str(theirs)]})
+    return told

@@ -12,8 +12,8 @@ from guildhall import call
 
 from .errors import ScoringError
 from .hookspecs import Draft
-from .people import Overrides, Person
 from .rules import Rules, Score, score
+from .scoring_context import Overrides, Person
 
 Row = dict[str, Any]
 

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session, make_transient_to_detached
 
-from guildhall import Actor, publish, read_settings
+from guildhall import Actor, audit, locks, publish, read_settings
 
 from . import progress
-from .errors import DuplicateEvent
+from .errors import DuplicateEvent, MemberUnknown
 from .events import BatchRecorded, ContributionRecorded
 from .intake import Intake, NewContribution, Outcome
 from .milestones import request_reward, request_rewards, rewarded
@@ -135,9 +135,20 @@ def summary(contribution: Contribution) -> dict[str, Any]:
     }
 
 
-def recalculate(session: Session, actor: Actor) -> int:
-    """Work out every member's progress anew from the contributions; returns the number of members."""
-    return progress.rebuild(session)
+def recalculate(session: Session, actor: Actor, *, member_id: UUID | None = None) -> int:
+    """Work out every member's progress anew from the contributions, or one's; returns the number of members. Audited.
+
+    Recording waits meanwhile: everybody's, or that one's. Raises MemberUnknown.
+    """
+    about: dict[str, Any] = {"subject_type": "contributions.progress", "subject_id": member_id or "all"}
+    if member_id is None:
+        count = progress.rebuild(session)
+    elif locks.members(session, [member_id]):
+        count = len(progress.rebuild_members(session, [member_id])) or 1
+    else:
+        raise MemberUnknown()
+    audit(session, actor, "contributions.progress.recalculated", **about)
+    return count
 
 
 __all__ = [

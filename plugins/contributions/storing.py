@@ -7,8 +7,9 @@ asked in between, adds them up and tells what they led to.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 from uuid import UUID
 
@@ -110,4 +111,9 @@ def _lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             return value.replace("\\", "\\\\") if "\\" in value else value
         return str(value)
 
-    return ["\t".join([written(name, row[name]) for name in _COLUMNS]) + "\n" for row in rows]
+    columns: list[Iterable[str]] = []
+    for name in _COLUMNS:
+        values = [row[name] for row in rows]
+        same = all(value is values[0] for value in values)  # most columns of most calls
+        columns.append(repeat(written(name, values[0])) if same else [written(name, value) for value in values])
+    return ["\t".join(parts) + "\n" for _row, *parts in zip(rows, *columns, strict=False)]

@@ -29,7 +29,7 @@ def _sums(table: str, key: str, of: str, columns: str, sums: str) -> str:
         ), stored AS (
             SELECT member_id, {key} AS key, ROW({columns})::text AS figures FROM {table}
         )
-        SELECT concat_ws(' ', member_id, key), stored.figures, expected.figures
+        SELECT concat_ws(' ', member_id, nullif(key::text, '')), stored.figures, expected.figures
         FROM expected FULL JOIN stored USING (member_id, key)
         WHERE stored.figures IS DISTINCT FROM expected.figures ORDER BY 1
     """
@@ -111,11 +111,17 @@ CHECKS = {
         LEFT JOIN contributions_review r ON r.contribution_id = c.id
         WHERE (c.state = 'pending') <> coalesce(r.state = 'open', false) ORDER BY 1
     """,
+    "import": """
+        SELECT c.id::text, c.state, 'reversed' FROM contributions_import i
+        JOIN contributions_import_row r ON r.import_id = i.id
+        JOIN contributions_contribution c ON c.id = r.contribution_id
+        WHERE i.state = 'undone' AND c.state = 'counted' ORDER BY 1
+    """,
     "streak": f"""
         WITH {RUNS.format(only="")}
-        SELECT p.member_id::text, ROW(p.streak_current, p.streak_best, p.last_day)::text,
+        SELECT member_id::text, ROW(p.streak_current, p.streak_best, p.last_day)::text,
             ROW(coalesce(s.current, 0), coalesce(s.best, 0), s.last)::text
-        FROM contributions_progress p LEFT JOIN streak s USING (member_id)
+        FROM contributions_progress p FULL JOIN streak s USING (member_id)  -- from the left it would be a nested loop
         WHERE (p.streak_current, p.streak_best, p.last_day)
             IS DISTINCT FROM (coalesce(s.current, 0), coalesce(s.best, 0), s.last) ORDER BY 1
     """,

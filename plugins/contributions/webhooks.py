@@ -44,7 +44,9 @@ class Value(BaseModel):
 class Reading(BaseModel):
     """How to read contributions out of a payload: ``items`` is the path of a list, the payload itself without one.
 
-    ``member_is``: a member's ``id``, the ``email`` of a member's account, or an outside ``name``.
+    ``member_is``: a member's ``id``, the ``email`` of a member's account, or an outside ``name``. ``address`` and
+    ``device`` are where the member was seen by the sender: an IP address, and any key of a browser. Only hashes of them
+    are kept, to tell accounts of one person.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -56,6 +58,8 @@ class Reading(BaseModel):
     key: Value
     occurred_at: Value | None = None
     details: dict[str, str] = Field(default_factory=dict, max_length=50)
+    address: Value | None = None
+    device: Value | None = None
 
 
 def at_path(item: Any, path: str) -> Any:
@@ -147,7 +151,7 @@ def receive(
         rows = _of_lines(session, github.lines(event, payload, masked))
         rows = releases.known(session, rows, "webhook")
         return service.record_many(session, acting, rows, source="webhook")
-    return _generic(session, acting, Reading.model_validate(source.mapping), payload, masked)
+    return _generic(session, acting, source, payload, masked)
 
 
 def _of_lines(session: Session, found: list[tuple[str, Line]]) -> list[service.NewContribution]:
@@ -174,17 +178,26 @@ def _of_lines(session: Session, found: list[tuple[str, Line]]) -> list[service.N
     ]
 
 
-def _generic(session: Session, actor: Actor, mapping: Reading, payload: Any, masked: Masked) -> list[service.Outcome]:
+def _generic(
+    session: Session, actor: Actor, source: WebhookSource, payload: Any, masked: Masked
+) -> list[service.Outcome]:
+    mapping = Reading.model_validate(source.mapping)
     items = at_path(payload, mapping.items) if mapping.items else payload
     items = items if isinstance(items, list) else [items]
     if len(items) > MOST_ITEMS:
         raise PayloadUnreadable(problem=f"it holds more than {MOST_ITEMS}")
     rows, outcomes = [], []
+    seen: dict[UUID, dict[str, str]] = {}
     for number, item in enumerate(items, start=1):
         try:
-            rows.append(_row(session, mapping, item, number, masked))
+            row = _row(session, mapping, item, number, masked)
         except (InvalidEvent, MemberUnknown) as error:
             outcomes.append(service.Outcome(line=number, outcome="invalid", error=error))
+            continue
+        rows.append(row)
+        seen.setdefault(row.member_id, {}).update(_seen(mapping, item, source.slug))
+    for member_id in session.scalars(select(Member.id).where(Member.id.in_(seen)).order_by(Member.id)):
+        members.note_seen(session, member_id, **seen[member_id])
     outcomes += service.record_many(session, actor, rows, source="webhook")
     return sorted(outcomes, key=lambda one: one.line)
 
@@ -208,6 +221,16 @@ def _row(session: Session, mapping: Reading, item: Any, number: int, masked: Mas
         occurred_at=at,
         details={name: found for name, path in mapping.details.items() if (found := at_path(item, path)) is not None},
     )
+
+
+def _seen(mapping: Reading, item: Any, slug: str) -> dict[str, str]:
+    """Where the sender saw the member; a key of a browser means something only among those of one sender."""
+    address = mapping.address.of(item) if mapping.address else None
+    device = mapping.device.of(item) if mapping.device else None
+    return {
+        **({"address": address} if isinstance(address, str) else {}),
+        **({"device": f"{slug}:{device}"} if isinstance(device, str | int) and str(device) else {}),
+    }
 
 
 def _member(session: Session, member_is: str, value: str, masked: Masked) -> UUID:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from flask import request
+from flask import g, request
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, _
-from guildhall.web import PageBlueprint, flash, redirect, render
+from guildhall.web import PageBlueprint, flash, redirect, render, tried
 
-from . import queries, service
+from . import mails, queries, service
+from .kinds import known
 from .models import Notification
 
 MINE = "/admin/notifications/mine"
@@ -50,6 +53,51 @@ def read_all(session: Session, actor: Actor) -> Any:
     return redirect(MINE)
 
 
+@pages.get("/failed", permission="notifications:notification:list")
+def failed(session: Session, actor: Actor) -> Any:
+    """Notices whose mail failed, with the cause."""
+    found = mails.failed(session)
+    notices = queries.shown(session, [row for row, _mail in found])
+    names = queries.names(session, [row.member_id for row, _mail in found])
+    return render(
+        "notifications/failed.html",
+        rows=[
+            {"notice": notice, "mail": mail, "member": names.get(row.member_id, "")}
+            for notice, (row, mail) in zip(notices, found, strict=True)
+        ],
+        may_replay=actor.can("notifications:mail:replay"),
+    )
+
+
+@pages.post("/notices/<uuid:notification_id>/mail", permission="notifications:mail:replay")
+def send_again(session: Session, actor: Actor, notification_id: UUID) -> Any:
+    """Send the mail of a notice again."""
+    if tried(session, lambda: mails.mail_again(session, actor, notification_id)):
+        flash(_("The mail is on its way again."))
+    back = "failed" if request.form.get("back") == "failed" else f"notification/show/{notification_id}"
+    return redirect(f"/admin/notifications/{back}")
+
+
 def detail(session: Session, record: Notification) -> dict[str, Any]:
-    """The text of a notice, as its member reads it."""
-    return {"notice": queries.shown(session, [record])[0]}
+    """The text of a notice, as its member reads it, and how its mail stands."""
+    return {
+        "notice": queries.shown(session, [record])[0],
+        "mail": mails.mail_of(session, record),
+        "may_replay": g.actor.can("notifications:mail:replay"),
+        "may_follow": g.actor.can("core:event:list"),
+    }
+
+
+def display(session: Session, records: Sequence[Notification]) -> list[Mapping[str, Any]]:
+    """Kinds as admins call them, in the reader's language."""
+    return [{"kind": gettext(notice.kind.called)} for notice in queries.shown(session, records)]
+
+
+def title(session: Session, record: Notification) -> str:
+    """What the notice says."""
+    return queries.shown(session, [record], gettext)[0].subject
+
+
+def kind_choices(session: Session) -> list[tuple[str, str]]:
+    """Every kind, for the filter of the list."""
+    return sorted(((name, gettext(kind.called)) for name, kind in known(session).items()), key=lambda pair: pair[1])

@@ -129,6 +129,21 @@ def tell_credential(session: Session, actor: Actor, events: Sequence[StoredEvent
         )
 
 
+def tell_mention(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
+    """On ``core.comment.made``: each of the staff whom the comment names hears of it, once."""
+    for event in events:
+        comment = event.payload
+        for member_id in comment.mentions:
+            notify(
+                session,
+                _because(actor, event),
+                member_id=member_id,
+                kind="mentioned",
+                reference=f"core.comment:{comment.comment_id}:{member_id}",
+                url=comment.url,
+            )
+
+
 def send_mail(unit_of_work: UnitOfWork, actor: Actor, event: StoredEvent) -> None:
     """On ``notifications.notification.created``: mail it, where there is a mail server and an address.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext
@@ -42,9 +43,12 @@ def unread_count(session: Session, member_id: UUID) -> int:
 def member_panels(session: Session, actor: Actor, member_id: UUID) -> list[Panel]:
     if not actor.can("notifications:notification:list"):
         return []
-    context = {
-        "notices_shown": queries.inbox_page(session, member_id, limit=8).items,
-        "unread": queries.unread_count(session, member_id),
-        "all_url": f"/admin/notifications/notification/list/?member_id={member_id}",
-    }
-    return [Panel(title=_("Notices"), template="notifications/panel.html", context=context, order=60)]
+
+    def load() -> dict[str, Any]:
+        return {
+            "notices_shown": queries.inbox_page(session, member_id, limit=8).items,
+            "unread": queries.unread_count(session, member_id),
+            "all_url": f"/admin/notifications/notification/list/?member_id={member_id}",
+        }
+
+    return [Panel(title=_("Notices"), template="notifications/panel.html", load=load, order=60)]

@@ -16,13 +16,14 @@ class Notification(Model):
     ``params`` holds ids and public names only; the text is made from them and the kind when it is shown.
     ``reference`` names the cause, so that a cause tells a member once. ``mailed_at`` and ``mail_error`` are
     how the e-mail ended: accepted by the mail server, or refused for good; both empty while none
-    was sent.
+    was sent. ``event_id`` is the event whose delivery mails it.
     """
 
     __tablename__ = "notifications_notification"
     __table_args__ = (
         # Ids are UUIDv7, so this is the order of time too, and the keyset of the list.
         Index("ix_notifications_notification_member_id_id", "member_id", "id"),
+        Index("ix_notifications_notification_refused", "id", postgresql_where=text("mail_error IS NOT NULL")),
         Index("ix_notifications_notification_unread", "member_id", postgresql_where=text("read_at IS NULL")),
         Index(
             "ix_notifications_notification_contribution",
@@ -41,6 +42,7 @@ class Notification(Model):
     read_at: Mapped[Instant | None]
     mailed_at: Mapped[Instant | None]
     mail_error: Mapped[str | None] = mapped_column(Text)
+    event_id: Mapped[UUID | None]
 
     member: Mapped[Member] = relationship(viewonly=True, lazy="raise")
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, _
+from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, Switch, _
 
-from . import admin, events, handlers, hooks, hookspecs, letters, rest
+from . import admin, events, handlers, hooks, hookspecs, letters, report_letters, rest
 from .models import Notification
 from .settings import NotificationSettings
+
+MAILING = (
+    "notifications.send_mail",
+    "notifications.send_report",
+    "notifications.send_verification",
+    "notifications.send_password_reset",
+    "notifications.send_code",
+)
 
 plugin = Plugin(
     "notifications",
@@ -32,6 +40,7 @@ plugin = Plugin(
                 "url": _("Leads to"),
                 "mailed_at": _("Mailed"),
                 "mail_error": _("Mail refused"),
+                "event_id": _("Mailed by the event"),
                 "read_at": _("Read"),
                 "created_at": _("Told"),
             },
@@ -44,9 +53,15 @@ plugin = Plugin(
             audit=False,
             detail=admin.detail,
             detail_template="notifications/detail.html",
+            display=admin.display,
+            title=admin.title,
+            choices={"kind": admin.kind_choices},
         ),
     ],
-    permissions=[Permission("notifications:inbox:show", _("Read one's own notices"))],
+    permissions=[
+        Permission("notifications:inbox:show", _("Read one's own notices")),
+        Permission("notifications:mail:replay", _("Send the mail of a notice again")),
+    ],
     roles=[
         Role("User", ("notifications:inbox:show",)),
         Role("Moderator", ("notifications:inbox:show", "notifications:notification:*")),
@@ -59,6 +74,7 @@ plugin = Plugin(
         Subscriber(event="wallet.reward.paid", handler=handlers.tell_reward, batch=50),
         Subscriber(event="core.member.export_ready", handler=handlers.tell_export, batch=50),
         Subscriber(event="core.member.credential_changed", handler=handlers.tell_credential, batch=50),
+        Subscriber(event="core.comment.made", handler=handlers.tell_mention, batch=50),
         # Eight SMTP steps of ten seconds each must fit into the lease, lest a colleague send the mail again.
         Subscriber(event=events.NotificationCreated, handler=handlers.send_mail, kind="external", lease_seconds=180),
         Subscriber(
@@ -73,7 +89,16 @@ plugin = Plugin(
             kind="external",
             lease_seconds=180,
         ),
+        Subscriber(event="core.report.made", handler=report_letters.send_report, kind="external", lease_seconds=180),
         Subscriber(event="core.member.code_requested", handler=letters.send_code, kind="external", lease_seconds=180),
+    ],
+    switches=[
+        Switch(
+            name="mail",
+            label=_("Outgoing e-mail"),
+            help=_("No e-mail leaves: notices, reports, links and codes wait, and go out when it is on again."),
+            subscribers=MAILING,
+        )
     ],
     rest=rest.rest,
     pages=admin.pages,
@@ -83,7 +108,14 @@ plugin = Plugin(
             url="/admin/notifications/mine",
             icon="inbox",
             permission="notifications:inbox:show",
-        )
+        ),
+        MenuItem(
+            label=_("Failed mail"),
+            url="/admin/notifications/failed",
+            icon="mail",
+            permission="notifications:notification:list",
+            order=20,
+        ),
     ],
     hookspecs=hookspecs,
     hooks=hooks,

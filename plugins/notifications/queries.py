@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from guildhall import Member
 from guildhall.web import Page, paginate
 
 from . import kinds
@@ -80,6 +81,12 @@ def unread_count(session: Session, member_id: UUID) -> int:
     """How many notices a member has not read."""
     unread = (Notification.member_id == member_id, Notification.read_at.is_(None))
     return session.scalar(select(func.count()).select_from(Notification).where(*unread)) or 0
+
+
+def names(session: Session, member_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """What members are called, by id."""
+    found = select(Member.id, Member.display_name).where(Member.id.in_(set(member_ids)))
+    return dict(session.execute(found).tuples().all())
 
 
 def of_contribution(session: Session, contribution_id: UUID, say: Callable[[str], str] = str) -> list[Notice]:

@@ -56,7 +56,8 @@ def notify(
     written = session.scalar(statement.returning(Notification.id))
     if written is not None:
         event = NotificationCreated(notification_id=written, member_id=member_id, kind=kind, mail=mail)
-        publish(session, actor, event)
+        [event_id] = publish(session, actor, event)
+        session.execute(update(Notification).where(Notification.id == written).values(event_id=event_id))
     return written
 
 

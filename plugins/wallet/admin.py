@@ -1,8 +1,8 @@
-"""Pages and widgets: the ledger at a glance, one account, the reward fund."""
+"""Pages and widgets: the ledger at a glance, the reward fund, the trace of units."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +16,14 @@ from guildhall.web import PageBlueprint, flash, redirect, render
 
 from . import queries, service
 from . import trace as tracing
-from .models import STATES, Asset, Transfer
+from . import trace_picture as picture
+from .models import Account, Asset, Transfer
 from .service import decide_shortage
 from .service.adjustments import decide_adjustment
 from .units import decimal, units
 from .verify import labels, verify
+from .wording import account_name, kind_words, sentence
 
-LINES = 50
 LEDGER = "/admin/wallet/ledger"
 
 pages = PageBlueprint("wallet")
@@ -49,85 +50,12 @@ def _ledger(session: Session, actor: Actor, **more: Any) -> Any:
         assets=assets,
         house=queries.house(session),
         decimal=decimal,
+        account_name=account_name,
         funds=[queries.reward_fund(session, row.asset) for row in assets],
         scales={row.asset: row.scale for row in assets},
         may_fund=actor.can("wallet:fund:create"),
         **{"results": None, "broken": 0, **more},
     )
-
-
-@pages.get("/accounts/<uuid:account_id>", permission="wallet:account:show")
-def account(session: Session, actor: Actor, account_id: UUID) -> Any:
-    """One account: its figures and what came and went."""
-    found = queries.account(session, account_id)
-    given = request.args.get("before", "")
-    before = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
-    lines = queries.history(session, account_id, before=before, limit=LINES + 1)
-    older = f"?before={lines[LINES - 1].version}" if len(lines) > LINES else ""
-    return render(
-        "wallet/account.html",
-        account=found,
-        lines=lines[:LINES],
-        older=older,
-        first=before is None,
-        decimal=decimal,
-        may_change=actor.can("wallet:account:update"),
-        may_adjust=actor.can("wallet:adjustment:create"),
-        bare=lambda amount: decimal(amount, found.scale).replace(",", ""),
-    )
-
-
-@pages.post("/accounts/<uuid:account_id>/state", permission="wallet:account:update")
-def change_state(session: Session, actor: Actor, account_id: UUID) -> Any:
-    """Freeze, unfreeze or close an account; the reason is kept."""
-    state = request.form.get("state", "")
-    if state not in STATES:
-        raise Invalid({"state": [_("Choose active, frozen or closed.")]})
-    try:
-        with session.begin_nested():
-            reason = request.form.get("reason", "")
-            service.set_state(session, actor, account_id=account_id, state=state, reason=reason)
-    except DomainError as problem:
-        flash(problem.sentence, "danger", **problem.params)
-    else:
-        flash(_("The account is now {state}."), state=gettext(state))
-    return redirect(f"/admin/wallet/accounts/{account_id}")
-
-
-@pages.post("/accounts/<uuid:account_id>/adjust", permission="wallet:adjustment:create")
-def adjust(session: Session, actor: Actor, account_id: UUID) -> Any:
-    """Propose to add units to an account, or to take them; another person decides."""
-    given = request.form.get("amount", "").strip()
-    try:
-        with session.begin_nested():
-            scale = queries.account(session, account_id).scale
-            amount = units(given.removeprefix("-"), scale) * (-1 if given.startswith("-") else 1)
-            reason = request.form.get("reason", "")
-            service.propose_adjustment(session, actor, account_id=account_id, amount=amount, reason=reason)
-    except DomainError as problem:
-        flash(problem.sentence, "danger", **problem.params)
-    else:
-        flash(_("Proposed. It is posted when another person approves it in the review inbox."))
-    return redirect(f"/admin/wallet/accounts/{account_id}")
-
-
-@pages.post("/accounts/<uuid:account_id>/limits", permission="wallet:account:update")
-def change_limits(session: Session, actor: Actor, account_id: UUID) -> Any:
-    """Set the daily limit and the overdraft of an account; the reason is kept."""
-    given = {name: request.form.get(name, "").strip() for name in ("daily_limit", "overdraft", "reason")}
-    try:
-        with session.begin_nested():
-            scale = queries.account(session, account_id).scale
-            daily = units(given["daily_limit"], scale) if given["daily_limit"] else None
-            overdraft = units(given["overdraft"] or "0", scale)
-            service.set_limits(
-                session, actor, account_id=account_id, daily_limit=daily, overdraft=overdraft, reason=given["reason"]
-            )
-    except DomainError as problem:
-        flash(problem.sentence, "danger", **problem.params)
-    else:
-        flash(_("The limits of this account are set."))
-    return redirect(f"/admin/wallet/accounts/{account_id}")
 
 
 @pages.get("/fund", permission="wallet:fund:create")
@@ -177,10 +105,19 @@ def _fund_form(session: Session, given: Mapping[str, str], problem: str = "") ->
 @pages.get("/transfers/<uuid:transfer_id>/trace", permission="wallet:transfer:show")
 def trace(session: Session, actor: Actor, transfer_id: UUID) -> Any:
     """Where the units of a transfer went, and where they came from."""
+    went = tracing.trace(session, transfer_id, direction="forward")
+    came = tracing.trace(session, transfer_id, direction="backward")
+    legs = queries.legs(session, transfer_id)
+    kind = session.get_one(Transfer, transfer_id).kind
     return render(
         "wallet/trace.html",
-        went=tracing.trace(session, transfer_id, direction="forward"),
-        came=tracing.trace(session, transfer_id, direction="backward"),
+        went=went,
+        came=came,
+        picture=picture.drawing(came, went, legs),
+        called=_called(session, came, went),
+        box=(picture.WIDTH, picture.HEIGHT),
+        said=sentence(kind, legs),
+        words=kind_words,
         ends={
             "there": _("still there"),
             "issuance": _("issued or retired"),
@@ -192,9 +129,18 @@ def trace(session: Session, actor: Actor, transfer_id: UUID) -> Any:
     )
 
 
+def _called(session: Session, *traces: tracing.Trace) -> Callable[[UUID | None, str], str]:
+    """Says the name of an account of these traces; those of the house in the reader's language."""
+    found = {account for one in traces for hop in one.hops for account in (hop.source, hop.destination)}
+    found |= {end.account for one in traces for end in one.ends}
+    house = select(Account.id, Account.purpose).where(Account.id.in_(found), Account.member_id.is_(None))
+    purposes: dict[UUID | None, str] = dict(session.execute(house).tuples().all())
+    return lambda account, name: account_name(name, purposes.get(account, ""))
+
+
 def transfer_detail(session: Session, record: Transfer) -> dict[str, Any]:
     """Both sides of a transfer, for its record page."""
-    return {"legs": queries.legs(session, record.id), "decimal": decimal}
+    return {"legs": queries.legs(session, record.id), "decimal": decimal, "account_name": account_name}
 
 
 def _adjustment(session: Session, actor: Actor, review: Review) -> dict[str, Any]:
@@ -208,6 +154,8 @@ def _adjustment(session: Session, actor: Actor, review: Review) -> dict[str, Any
         "reason": review.params["reason"],
         "lines": queries.history(session, found.id, limit=5),
         "decimal": decimal,
+        "words": kind_words,
+        "account_name": account_name,
     }
 
 

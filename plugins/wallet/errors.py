@@ -158,3 +158,13 @@ class NoWallet(Forbidden):
 class AmountUnreadable(Invalid):
     code = "AMOUNT_UNREADABLE"
     sentence = _("Write the amount as a number with at most {scale} decimals and a point before them.")
+
+
+class StatementTooLong(Invalid):
+    code = "STATEMENT_TOO_LONG"
+    sentence = _("This period has {lines} lines, and a PDF holds at most {most}. Ask for a shorter one, or take CSV.")
+
+
+class PeriodRefused(Invalid):
+    code = "PERIOD_REFUSED"
+    sentence = _("Give a first and a last day, as 2026-01-31, at most 366 days apart.")

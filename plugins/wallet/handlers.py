@@ -33,7 +33,11 @@ def settle_reviewed(session: Session, actor: Actor, event: StoredEvent) -> None:
     """Pay or refuse what waited for ``contributions.review.decided``; a second delivery finds nothing."""
     decided = event.payload
     settle_flagged(
-        session, actor, member_id=decided.member_id, released=decided.state == "released", until=event.occurred_at
+        session,
+        actor,
+        member_id=decided.member_id,
+        contribution_id=decided.contribution_id,
+        released=decided.state == "released",
     )
 
 

@@ -116,7 +116,7 @@ class Transfer(Model):
     id: Mapped[Id]
     kind: Mapped[str] = mapped_column(String(40))
     reason: Mapped[str] = mapped_column(String(400), server_default="")
-    reference: Mapped[str | None] = mapped_column(String(200))
+    reference: Mapped[str | None] = mapped_column(String(200), info={"search": True})
     actor: Mapped[str] = mapped_column(String(160))
     recorded_at: Mapped[Instant]
     effective_on: Mapped[date] = mapped_column(Date)
@@ -125,6 +125,11 @@ class Transfer(Model):
     contribution_id: Mapped[UUID | None]
     correlation_id: Mapped[UUID]
     refunds: Mapped[UUID | None] = mapped_column(ForeignKey("wallet_transfer.id"))
+
+    @property
+    def what(self) -> str:
+        """The kind; lists show the whole movement in its place."""
+        return self.kind
 
 
 class Entry(Model):
@@ -230,7 +235,7 @@ class Reward(Model):
     amount: Mapped[Amount]
     asset: Mapped[str] = mapped_column(ForeignKey("wallet_asset.code"))
     reason: Mapped[str] = mapped_column(String(120), info={"pii": False})
-    reference: Mapped[str] = mapped_column(String(200))
+    reference: Mapped[str] = mapped_column(String(200), info={"search": True})
     contribution_id: Mapped[UUID | None]
     state: Mapped[str] = choice(*REWARD_STATES, default="pending")
     why: Mapped[str] = mapped_column(String(40), server_default="", default="", info={"pii": False})

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, _
+from guildhall import Inline, MenuItem, Permission, Plugin, Resource, Role, Subscriber, Switch, _
 
-from . import admin, commands, conformance, events, figures, handlers, hooks, jobs, rest, rest_money, seed
+from . import (
+    admin,
+    commands,
+    conformance,
+    events,
+    figures,
+    handlers,
+    hooks,
+    jobs,
+    reports,
+    rest,
+    rest_money,
+    seed,
+    wording,
+)
+from .admin_accounts import MONITOR
 from .models import Account, Asset, Hold, Reward, Transfer
 
 ACCOUNT_STATES = {"active": "green", "frozen": "blue", "closed": "gray"}
@@ -50,16 +65,23 @@ plugin = Plugin(
             hidden=("tip", "rank", "stripe"),
             audit=False,
             rest=False,
+            menu=False,
             page="/admin/wallet/accounts/{id}",
         ),
         Resource(
             Transfer,
             icon="arrows-exchange",
             actions=("list", "show"),
-            columns=("recorded_at", "kind", "reason", "actor", "reference"),
+            columns=("recorded_at", "what", "reason", "reference"),
             search=("reference",),
             filters=("kind", "recorded_at"),
-            labels={"recorded_at": _("Recorded"), "effective_on": _("Effective"), "reverses": _("Reverses")},
+            labels={
+                "what": _("What"),
+                "actor": _("By"),
+                "recorded_at": _("Recorded"),
+                "effective_on": _("Effective"),
+                "reverses": _("Reverses"),
+            },
             help={
                 "reference": _("Unique for all time: what has it, moves once."),
                 "effective_on": _("The day it is meant for; balances follow the time it was recorded."),
@@ -67,6 +89,8 @@ plugin = Plugin(
             audit=False,
             detail=admin.transfer_detail,
             detail_template="wallet/transfer.html",
+            display=wording.transfers,
+            title=wording.transfer_title,
         ),
         Resource(
             Reward,
@@ -96,6 +120,8 @@ plugin = Plugin(
             },
             states={"state": REWARD_STATES},
             audit=False,
+            display=wording.rewards,
+            title=wording.reward_title,
         ),
         Resource(
             Hold,
@@ -115,6 +141,7 @@ plugin = Plugin(
             actions=("list", "show", "update"),
             columns=("code", "name", "kind", "scale", "daily_limit", "large_from"),
             fields=("name", "daily_limit", "large_from", "stripes"),
+            inline=(Inline(model=Account, by="asset"),),
             filters=("kind",),
             order="code",
             labels={
@@ -187,9 +214,26 @@ plugin = Plugin(
     conformance=conformance.rest,
     pages=admin.pages,
     menu=[
+        MenuItem(label=_("Accounts"), url=MONITOR, icon="wallet", permission="wallet:account:list", order=5),
         MenuItem(label=_("Ledger"), url=admin.LEDGER, icon="scale", permission="wallet:account:list", order=10),
     ],
     widgets=admin.WIDGETS,
+    reports=reports.REPORTS,
+    switches=[
+        Switch(
+            name="rewards",
+            label=_("Rewards"),
+            help=_("No reward is paid; what is asked for waits, and is paid when it is on again."),
+            subscribers=("wallet.pay_reward", "wallet.settle_reviewed"),
+            jobs=("wallet.pay_pending",),
+        ),
+        Switch(
+            name="transfers",
+            label=_("Transfers through the API"),
+            help=_("The API moves nothing between wallets, and tells clients to try again later."),
+            value_routes=True,
+        ),
+    ],
     commands=[commands.wallet, commands.ledger],
     gauges=figures.GAUGES,
     hooks=hooks,

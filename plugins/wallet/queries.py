@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, case, func, select, text
+from sqlalchemy import ColumnElement, Select, case, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from guildhall import Member, now
@@ -84,6 +84,7 @@ class Line:
     reason: str
     counterpart_id: UUID | None
     counterpart: str
+    counterpart_purpose: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +159,14 @@ def _balances() -> Select[*tuple[Any, ...]]:
     )
 
 
+def balances_where(
+    session: Session, *conditions: ColumnElement[bool], order: ColumnElement[Any], limit: int
+) -> list[Balance]:
+    """The first accounts that meet conditions on Account and its Member."""
+    rows = session.execute(_balances().where(*conditions).order_by(order).limit(limit)).mappings()
+    return [Balance(**row) for row in rows]
+
+
 def balances(session: Session, member_id: UUID) -> list[Balance]:
     """A member's accounts by asset."""
     query = _balances().where(Account.member_id == member_id).order_by(Account.asset, Account.purpose)
@@ -185,6 +194,7 @@ def _lines(account_id: UUID) -> Select[*tuple[Any, ...]]:
         select(
             owner.id.label("counterpart_id"),
             func.coalesce(Member.display_name, func.nullif(owner.label, ""), owner.purpose).label("counterpart"),
+            owner.purpose.label("counterpart_purpose"),
         )
         .select_from(other)
         .join(owner, owner.id == other.account_id)
@@ -206,6 +216,7 @@ def _lines(account_id: UUID) -> Select[*tuple[Any, ...]]:
             Transfer.reason,
             counterpart.c.counterpart_id,
             func.coalesce(counterpart.c.counterpart, "").label("counterpart"),
+            func.coalesce(counterpart.c.counterpart_purpose, "").label("counterpart_purpose"),
         )
         .join(Transfer, Transfer.id == Entry.transfer_id)
         .join(counterpart, text("true"), isouter=True)
@@ -244,6 +255,12 @@ def statement(session: Session, account_id: UUID, *, start: datetime, end: datet
     )
 
 
+def entries_between(session: Session, account_id: UUID, *, start: datetime, end: datetime) -> int:
+    """How many entries a period has, without reading them."""
+    first = entries_until(session, account_id, start, inclusive=False)
+    return max(0, entries_until(session, account_id, end, inclusive=False) - first)
+
+
 def entries_until(session: Session, account_id: UUID, at: datetime, *, inclusive: bool) -> int:
     """The number of the last entry recorded before ``at``, or until it."""
     return session.scalar(_UNTIL, {"account": account_id, "at": at, "inclusive": inclusive}) or 0
@@ -256,9 +273,16 @@ def _balance_after(session: Session, account_id: UUID, version: int) -> int:
 
 def legs(session: Session, transfer_id: UUID) -> list[dict[str, Any]]:
     """The entries of a transfer with their accounts' owners; what went out comes first."""
+    return legs_of(session, [transfer_id]).get(transfer_id, [])
+
+
+def legs_of(session: Session, transfer_ids: Sequence[UUID]) -> dict[UUID, list[dict[str, Any]]]:
+    """As ``legs`` for many transfers, by their ids."""
     query = (
         select(
+            Entry.transfer_id,
             Entry.account_id,
+            Account.purpose,
             Account.asset,
             Account.member_id,
             Asset.scale,
@@ -270,10 +294,13 @@ def legs(session: Session, transfer_id: UUID) -> list[dict[str, Any]]:
         .join(Account, Account.id == Entry.account_id)
         .join(Asset, Asset.code == Account.asset)
         .join(Member, Member.id == Account.member_id, isouter=True)
-        .where(Entry.transfer_id == transfer_id)
+        .where(Entry.transfer_id.in_(transfer_ids))
         .order_by(Entry.amount)
     )
-    return [dict(row) for row in session.execute(query).mappings()]
+    found: dict[UUID, list[dict[str, Any]]] = {}
+    for row in session.execute(query).mappings():
+        found.setdefault(row["transfer_id"], []).append(dict(row))
+    return found
 
 
 def refundable(session: Session, transfer_id: UUID) -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from flask import Response
+from flask import request
 from marshmallow import validate
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,7 @@ from . import trace as tracing
 from .models import Hold
 from .rest import AccountSchema, EntrySchema, rest, visible
 from .service import holds as holding
+from .statement_pdf import statement_file, write_statement_pdf
 
 LONGEST_PERIOD = timedelta(days=366)
 
@@ -62,7 +64,7 @@ class TransactionSchema(Schema):
 class PeriodQuery(Schema):
     start = fields.Instant(required=True)
     end = fields.Instant(required=True)
-    format = fields.String(load_default="json", validate=validate.OneOf(["json", "csv"]))
+    format = fields.String(load_default="json", validate=validate.OneOf(["json", "csv", "pdf"]))
 
 
 class StatementSchema(Schema):
@@ -209,15 +211,21 @@ def transactions(session: Session, actor: Actor, query: dict[str, Any], account_
 @rest.arguments(PeriodQuery, location="query")
 @rest.response(200, StatementSchema)
 def statement(session: Session, actor: Actor, query: dict[str, Any], account_id: UUID) -> Any:
-    """A period of at most 366 days with the balances around it, as JSON or, with ``format=csv``, as a file."""
+    """A period of at most 366 days with the balances around it, as JSON or, with ``format``, as a file.
+
+    ``format=pdf``, or ``Accept: application/pdf``, is a statement for people, in the language that they ask for.
+    """
     found = visible(session, actor, account_id)
     if not timedelta(0) < query["end"] - query["start"] <= LONGEST_PERIOD:
         raise Invalid({"end": [_("The period ends after it starts, at most 366 days later.")]})
+    wants_pdf = request.accept_mimetypes.best_match(["application/json", "application/pdf"]) == "application/pdf"
+    if query["format"] == "pdf" or (query["format"] == "json" and wants_pdf):
+        file = io.BytesIO()
+        write_statement_pdf(session, file, found, start=query["start"], end=query["end"])
+        return statement_file(file.getvalue(), account_id, "pdf")
     period = queries.statement(session, account_id, start=query["start"], end=query["end"])
     if query["format"] == "csv":
-        answer = Response(history.statement_csv(found, period), mimetype="text/csv")
-        answer.headers["Content-Disposition"] = f'attachment; filename="statement-{account_id}.csv"'
-        return answer
+        return statement_file(history.statement_csv(found, period).encode(), account_id, "csv")
 
     def money(amount: int) -> dict[str, Any]:
         return {"amount": amount, "asset": found.asset}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from flask import Response
-from sqlalchemy import ColumnElement, ForeignKey, Index, Numeric, String, Table
+from sqlalchemy import ColumnElement, ForeignKey, Index, Numeric, String, Table, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
@@ -18,7 +19,9 @@ from core.admin.pages import PageBlueprint
 from core.db.base import Amount, Count, Id, Instant, LongText, MemberRef, Model, ShortText, choice
 from core.errors import Conflict
 from core.plugin import MenuItem, Permission, Plugin, Role, Widget
-from core.resource import Resource
+from core.reports.period import Period
+from core.reports.report import Chart, Report, ReportColumn
+from core.resource import Inline, Resource
 from core.rest import fields
 from core.rest.blueprint import RestBlueprint
 from core.rest.schema import Schema
@@ -209,6 +212,11 @@ def stamps(session: Session, actor: Actor) -> str:
     return "stamps"
 
 
+def shelves(session: Session, _period: Period, _parameters: Mapping[str, str]) -> list[tuple[Any, ...]]:
+    """Books by shelf."""
+    return list(session.execute(select(Book.shelf, func.count()).group_by(Book.shelf).order_by(Book.shelf)).tuples())
+
+
 def broken_widget(session: Session) -> dict[str, Any]:
     raise RuntimeError(SECRET)
 
@@ -230,18 +238,27 @@ plugin = Plugin(
             icon="book",
             columns=("title", "author", "state", "shelf", "price", "lent_at"),
             search=("title",),
+            few=True,
             filters=FILTERS,
             order="-shelf",
             owner="owner_id",
             states={"state": {"new": "green", "used": "blue", "lost": "red"}},
+            restorable=True,
         ),
-        Resource(Author, search=("name",), columns=("name",)),
+        Resource(
+            Author,
+            search=("name",),
+            few=True,
+            columns=("name",),
+            inline=(Inline(model=Book, by="author_id", columns=("title", "state")),),
+        ),
         Resource(
             Letter,
             owner="owner_id",
             visible=unsealed,
             columns=("subject", "sealed"),
             search=("subject",),
+            few=True,
             filters=("sealed",),
         ),
         Resource(Note, order="key", columns=("key", "body"), fields=("key", "body")),
@@ -267,6 +284,19 @@ plugin = Plugin(
     rest=rest,
     pages=pages,
     menu=[MenuItem(label="Stamps", url="/admin/library/stamps", icon="book", permission="library:stamp:create")],
+    reports=[
+        Report(
+            name="shelves",
+            label="Shelves",
+            permission="library:book:list",
+            load=shelves,
+            columns=[
+                ReportColumn(name="shelf", label="Shelf", kind="integer"),
+                ReportColumn(name="books", label="Books", kind="integer", total=True),
+            ],
+            chart=Chart(kind="bar", x="shelf", series=["books"]),
+        )
+    ],
     widgets=[
         Widget(
             name="broken",

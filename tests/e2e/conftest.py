@@ -19,6 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.post_office import PostOffice, post_office
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0
 
@@ -126,10 +128,17 @@ def sign_in(running: Running) -> None:
 
 
 @pytest.fixture(scope="session")
-def guildhall() -> Iterator[Running]:
+def mail() -> Iterator[PostOffice]:
+    """The mail server of that Guildhall."""
+    with post_office() as office:
+        yield office
+
+
+@pytest.fixture(scope="session")
+def guildhall(mail: PostOffice) -> Iterator[Running]:
     """One Guildhall with the demo community, for all tests here; the deliveries of the demo are done."""
     home = Path(tempfile.mkdtemp(prefix="guildhall-e2e-"))
-    running = start(home, DEMO="true")
+    running = start(home, DEMO="true", GUILDHALL_SMTP_URL=mail.url)
     try:
         sign_in(running)
         yield running

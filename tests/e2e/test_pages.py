@@ -76,7 +76,11 @@ def details(running: Running) -> dict[str, str]:
         "contribution": f"/admin/contributions/contribution/{contribution['id']}",
         "member": f"/admin/members/{contribution['member_id']}",
         "profile": "/profile",
+        "plugin": "/admin/plugins/wallet",
         "dead-letters": "/admin/events/dead",
+        "report": "/admin/reports/contributions/active_members?period=12_months&compare=1",
+        "report-schedules": "/admin/reports/schedules",
+        "dashboard-arrange": "/admin/dashboard",
         "suggestion-new": "/admin/suggestions/suggestion/add",
         "not-found": "/admin/nothing-here",
     }

@@ -3,6 +3,7 @@
 from .boards import BoardProgress, Freeze, HiddenMember, RankBucket, RankChange, Season, Standing
 from .contribution import SOURCES, STATES, TIERS, Contribution, ContributionType, LimitSlot, TypeVersion
 from .corrections import Correction, Override, Rescore
+from .imports import Import, ImportProblem, ImportRow
 from .intake import Claim, Review, WebhookSource
 from .progress import DayProgress, MemberProgress, MonthProgress, TypeProgress
 from .rewards import AwardPlan, AwardRun, Level, LevelReachedRow, Milestone, MilestoneReachedRow, Reward
@@ -21,6 +22,9 @@ __all__ = [
     "DayProgress",
     "Freeze",
     "HiddenMember",
+    "Import",
+    "ImportProblem",
+    "ImportRow",
     "Level",
     "LevelReachedRow",
     "LimitSlot",

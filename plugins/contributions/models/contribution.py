@@ -85,7 +85,20 @@ class Contribution(Model):
         CheckConstraint("points + correction >= 0", name="total"),
         Index("ix_contributions_contribution_member", "member_id", "occurred_at"),
         Index("ix_contributions_contribution_type", "type", "occurred_at"),
-        Index("ix_contributions_contribution_newest", "occurred_at", "id"),
+        Index("ix_contributions_contribution_newest", "occurred_at", "id", postgresql_include=["state"]),
+        # What is rare is found without reading past what is not.
+        Index(
+            "ix_contributions_contribution_state", "state", "occurred_at", "id", postgresql_where="state <> 'counted'"
+        ),
+        Index("ix_contributions_contribution_source", "source", "occurred_at", "id"),
+        # The times of a member's contributions of a type, for counts within some days: the table itself is not read.
+        Index(
+            "ix_contributions_contribution_counted",
+            "member_id",
+            "type",
+            "occurred_at",
+            postgresql_where="state = 'counted'",
+        ),
     )
 
     id: Mapped[Id]

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, DomainError, Member, audit, new_id, publish
+from guildhall import Actor, DomainError, Member, _, audit, new_id, publish
 
 from .. import errors
 from ..events import WalletStateChanged
@@ -22,7 +22,12 @@ from ..queries import shown
 
 LONGEST_REASON = 400
 LONGEST_LABEL = 120
-LABELS = {"issuance": "Issuance", "rewards": "Reward fund", "revenue": "Revenue", "exchange": "Exchange"}
+LABELS = {
+    "issuance": _("Issuance"),
+    "rewards": _("Reward fund"),
+    "revenue": _("Revenue"),
+    "exchange": _("Exchange"),
+}
 Key = tuple[str, str, UUID | None]  # asset, purpose, member
 
 _LOCK = text("SELECT id FROM wallet_account WHERE id = ANY(:ids) ORDER BY rank, id FOR NO KEY UPDATE")

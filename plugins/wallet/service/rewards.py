@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, true
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Review, audit, enqueue, locks, now, publish
+from guildhall import Actor, Review, audit, enqueue, locks, now, publish, switches
 from plugins.contributions import queries as contributions
 
 from .. import errors, queries
@@ -115,31 +114,25 @@ def pay_pending(session: Session, actor: Actor, *, assets: Iterable[str], most: 
     return _pay(session, actor, claimed, _flagged(session, actor, claimed))
 
 
-def settle_flagged(session: Session, actor: Actor, *, member_id: UUID, released: bool, until: datetime) -> int:
-    """What a decided review means for the member's rewards that wait for it, of those requested ``until`` then.
+def settle_flagged(session: Session, actor: Actor, *, member_id: UUID, contribution_id: UUID, released: bool) -> int:
+    """What a decided review means for the member's rewards that wait.
 
-    A rejection refuses them for good; the release of the last open review pays them, in their turn. Returns how many
-    were paid or refused.
+    A rejection refuses, for good, those for the contribution that was rejected. The decision about the last open review
+    of the member pays the others, in their turn. Returns how many were paid or refused.
     """
-    held = select(Reward).where(
-        Reward.member_id == member_id,
-        Reward.state == "pending",
-        Reward.why == MEMBER_FLAGGED,
-        Reward.requested_at <= until if not released else true(),
-    )
+    held = select(Reward).where(Reward.member_id == member_id, Reward.state == "pending", Reward.why == MEMBER_FLAGGED)
     rewards = session.scalars(
         held.order_by(Reward.id).with_for_update(of=Reward), execution_options={"populate_existing": True}
     ).all()
-    if not rewards:
-        return 0
-    if not released:
-        return _refuse(session, actor, rewards, REVIEW_REJECTED)
-    if contributions.under_review(session, [member_id]):
-        return 0
-    for reward in rewards:
+    doubtful = [] if released else [reward for reward in rewards if reward.contribution_id == contribution_id]
+    settled = _refuse(session, actor, doubtful, REVIEW_REJECTED)
+    waiting = [reward for reward in rewards if reward.state == "pending"]
+    if not waiting or contributions.under_review(session, [member_id]):
+        return settled
+    for reward in waiting:
         reward.why = ""
     session.flush()
-    return pay_pending(session, actor, assets={reward.asset for reward in rewards})
+    return settled + pay_pending(session, actor, assets={reward.asset for reward in waiting})
 
 
 def hand_over(session: Session, actor: Actor, *, old: UUID, new: UUID, twice: Iterable[UUID]) -> int:
@@ -237,6 +230,8 @@ def _fill(
 
 def _claim(session: Session, assets: Iterable[str], most: int) -> list[Reward]:
     claimed: list[Reward] = []
+    if "wallet.rewards" in switches.pulled(session):  # they wait, whoever would have paid them
+        return claimed
     for asset in sorted(set(assets)):
         waiting = select(Reward).where(Reward.state == "pending", Reward.asset == asset, Reward.why.not_in(ASIDE))
         oldest = waiting.order_by(Reward.requested_at, Reward.id).limit(most)
@@ -256,10 +251,14 @@ def _accounts(session: Session, rewards: Sequence[Reward]) -> dict[tuple[str, st
 def _flagged(session: Session, actor: Actor, rewards: Iterable[Reward]) -> set[UUID]:
     """Lock the members and mark what is due to flagged ones; returns who is not to be paid now.
 
-    They stay as they are until the end. What is due to a former member is the heir's, who is paid once locked.
+    They stay as they are until the end. What is due to a former member is the heir's, who is paid once locked. What is
+    due for a contribution that a review rejected is refused, whichever of the two was told first.
     """
     due = list(rewards)
     members = locks.members(session, [reward.member_id for reward in due])
+    rejected = contributions.rejected(session, {reward.contribution_id for reward in due if reward.contribution_id})
+    _refuse(session, actor, [reward for reward in due if reward.contribution_id in rejected], REVIEW_REJECTED)
+    due = [reward for reward in due if reward.state == "pending"]
     flagged = contributions.under_review(session, members) if members else set()
     for reward in due:
         if reward.member_id in flagged:
@@ -278,7 +277,7 @@ def _flagged(session: Session, actor: Actor, rewards: Iterable[Reward]) -> set[U
 
 def _pay(session: Session, actor: Actor, claimed: Sequence[Reward], flagged: set[UUID]) -> int:
     """Pay what ``flagged`` members do not have to wait for, in order, until a fund is short."""
-    rewards = [reward for reward in claimed if reward.member_id not in flagged]
+    rewards = [reward for reward in claimed if reward.member_id not in flagged and reward.state == "pending"]
     accounts = _accounts(session, rewards)
     lock_accounts(session, accounts.values())
     stopped: dict[str, str] = {}  # why no more is paid in an asset

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
+
+import pytest
 
 from core.admin import assets
 
 
-def test_every_file_is_the_one_the_manifest_names() -> None:
-    assert assets.problems() == []
+@pytest.mark.parametrize("home", assets.HOMES, ids=lambda home: home.name)
+def test_every_file_is_the_one_the_manifest_names(home: Path) -> None:
+    assert assets.problems(home) == []
 
 
-def test_every_package_ships_its_licence() -> None:
-    manifest = json.loads(assets.MANIFEST.read_text())
+@pytest.mark.parametrize("home", assets.HOMES, ids=lambda home: home.name)
+def test_every_package_ships_its_licence(home: Path) -> None:
+    manifest = json.loads(assets.manifest_of(home).read_text())
     folders = {name.split("/")[0] for name in manifest}
     assert {folder for folder in folders if f"{folder}/LICENSE" not in manifest} == set()
 

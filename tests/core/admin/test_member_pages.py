@@ -90,7 +90,7 @@ def test_a_member_is_suspended_and_let_back_in(admin: Person, people: Callable[.
 def test_one_session_is_ended(admin: Person, people: Callable[..., Person], site: Platform) -> None:
     amina = people("User", browser=True)
     home = f"/admin/members/{amina.id}"
-    page = admin.get(home).text
+    page = admin.get(f"{home}/access").text
     [one] = {part.split("/revoke")[0] for part in page.split(f"{home}/sessions/")[1:] if not part.startswith("revoke")}
     admin.send(f"{home}/sessions/{one}/revoke")
     assert amina.get("/api/v1/core/me").status_code == 401

@@ -46,7 +46,7 @@ def test_a_role_is_made_filled_and_given_with_the_mouse(
     assert amina.get("/admin/audit").status_code == 200  # the same token, the next request
     admin.send(address, permission=["core:member:show"])
     assert amina.get("/admin/audit").status_code == 403
-    page = admin.get(f"/admin/members/{amina.id}").text
+    page = admin.get(f"/admin/members/{amina.id}/access").text
     assert f"By the role {name}." in page
 
 
@@ -81,7 +81,7 @@ def test_who_may_not_does_not(people: Callable[..., Person], path: str) -> None:
     moderator = people("Moderator", browser=True)
     assert moderator.send(path).status_code == 403
     assert moderator.send(f"{HOME}/members/{moderator.id}", reason="Helps", role=["Admin"]).status_code == 403
-    assert "Save roles" not in moderator.get(f"/admin/members/{moderator.id}").text
+    assert "Save roles" not in moderator.get(f"/admin/members/{moderator.id}/access").text
 
 
 def test_rest_says_what_a_member_may_do_and_why(people: Callable[..., Person]) -> None:

@@ -13,11 +13,11 @@ from core.actor import Actor
 from core.db.session import Database, current
 from core.errors import Unavailable
 from core.events.publish import publish
-from core.gateway.errors import domain_error
 from core.jobs.queue import enqueue
 from core.members.events import MemberRegistered
 from core.members.models import Member
 from core.platform import Platform
+from core.refusals import domain_error
 from guildhall import new_id
 
 SYSTEM = Actor.system("test")

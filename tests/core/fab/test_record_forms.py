@@ -254,7 +254,7 @@ def test_a_form_writes_record_trail_and_event_together(site: Platform, admin: Pe
 
 def test_a_record_is_deleted_by_a_form(site: Platform, admin: Person) -> None:
     key = written(site, admin)
-    answer = admin.send(f"{BASE}/delete/{key}")
+    answer = admin.send(f"{BASE}/delete/{key}", reason="Torn")
     assert (answer.status_code, answer.location) == (302, f"{BASE}/list/")
     assert admin.get(f"{BASE}/show/{key}").status_code == 404
     assert traces(site, key) == (["library.book.deleted"], ["library.book.deleted"])
@@ -272,7 +272,7 @@ def test_what_others_depend_on_is_not_deleted_and_that_is_said(site: Platform, a
         author = Author(name=str(new_id()))
         session.add(author)
     written(site, admin, author_id=author.id)
-    answer = admin.send(f"/admin/library/author/delete/{author.id}")
+    answer = admin.send(f"/admin/library/author/delete/{author.id}", reason="Wrong")
     assert answer.status_code == 302
     assert "Other records depend on this one" in admin.get(answer.location).text
     assert traces(site, str(author.id)) == ([], [])

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from core.fab.interface import COUNT_CAP, Interface
 from core.ids import new_id
+from core.lists.columns import sorts
+from core.lists.reading import COUNT_CAP
 from core.platform import Platform
 from tests.core.doors import Person
 from tests.core.library import FILTERS, Author, Book
@@ -91,9 +92,9 @@ def test_a_sorted_list_is_in_the_order_of_an_index(site: Platform, people: Calla
 
 
 def test_sorting_by_a_common_value_goes_on_by_the_index_that_begins_with_it(site: Platform) -> None:
-    sorts = Interface(site.registry.resources["contributions.contribution"]).sorts
-    assert sorts["type"] == ("type", "occurred_at", "id")
-    assert "points" not in sorts
+    found = sorts(site.registry.resources["contributions.contribution"])
+    assert found["type"] == ("type", "occurred_at", "id")
+    assert "points" not in found
 
 
 def test_no_page_lies_further_than_the_rows_that_are_counted(
@@ -219,6 +220,16 @@ def test_a_value_that_cannot_be_finds_nothing(site: Platform, people: Callable[.
         ("_flt_0_lent_at=2024-01-01T11:00", {"a"}),
         ("_flt_0_weight=1.5", {"Ab"}),
         ("q=aB", {"Ab"}),
+        ("_flt_0_state=used&_flt_0_state=lost", {"Ab"}),
+        ("_flt_0_state=used&_flt_0_state=new", {"a", "Ab", "100% wool"}),
+        ("_flt_0_lent=n", {"Ab", "100% wool"}),
+        ("_flt_3_price=y", {"a", "100% wool"}),
+        ("_flt_3_price=n", {"Ab"}),
+        ("_flt_2_lent_at=y", {"Ab", "100% wool"}),
+        ("_flt_0_lent_at=2024-01-01&_flt_1_lent_at=2024-01-02", {"a"}),
+        ("_flt_0_lent_at=today", set()),
+        ("_flt_1_lent_at=month", {"a"}),
+        ("_flt_1_author_id=y", {"a", "Ab", "100% wool"}),
     ],
 )
 def test_filters_find_what_they_say(

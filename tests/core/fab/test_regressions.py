@@ -15,8 +15,8 @@ from flask_appbuilder import Model as FabModel
 from sqlalchemy.orm import Mapped
 
 from core.db.base import Id, Model, metadata
-from core.fab.interface import COUNT_CAP
 from core.ids import new_id
+from core.lists.reading import COUNT_CAP
 from core.platform import Platform
 from core.rest.resource import schema
 from tests.conftest import test_config

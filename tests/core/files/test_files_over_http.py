@@ -94,7 +94,7 @@ def test_nobody_learns_of_anothers_file(ada: Any, clients: Any, client: Any) -> 
     ("content", "name", "form", "status", "code"),
     [
         (samples.HTML, "x.txt", {}, 415, "FILE_TYPE_REFUSED"),
-        (samples.SVG, "x.png", {}, 415, "FILE_TYPE_REFUSED"),
+        (samples.SVG, "x.png", {}, 415, "SVG_REFUSED"),
         (samples.MP4, "x.mp4", {}, 415, "FILE_TYPE_REFUSED"),
         (samples.bomb(), "x.png", {}, 422, "IMAGE_TOO_LARGE"),
         (samples.image()[:40], "x.png", {}, 422, "IMAGE_BROKEN"),

@@ -359,5 +359,6 @@ def test_a_pdf_that_cannot_be_cleaned_is_refused(desk: Any, content: bytes, erro
 
 
 def test_each_kind_of_file_has_a_limit_of_its_own(desk: Any) -> None:
-    limits = PlatformSettings(image_megabytes=2, document_megabytes=3, media_megabytes=4)
-    assert [limits.megabytes_of(kind) for kind in ("image/png", "video/mp4", "audio/ogg", "text/csv")] == [2, 4, 4, 3]
+    limits = PlatformSettings(image_megabytes=2, document_megabytes=3, media_megabytes=4, text_megabytes=5)
+    kinds = ("image/png", "video/mp4", "audio/ogg", "text/csv", "application/pdf")
+    assert [limits.megabytes_of(kind) for kind in kinds] == [2, 4, 4, 5, 3]

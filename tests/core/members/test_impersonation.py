@@ -11,8 +11,9 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
 
-from core import access, settings
+from core import access, roles, settings
 from core.actor import Actor
 from core.audit.models import AuditRow
 from core.audit.seal import verify
@@ -26,6 +27,7 @@ from core.members import impersonation, sessions, standing
 from core.members.models import Impersonation, Member, MemberSession
 from core.platform import Platform
 from core.platform_settings import PlatformSettings
+from core.privacy import erase
 from tests.core.doors import Person
 
 SYSTEM = Actor.system("test")
@@ -209,7 +211,7 @@ def test_who_is_no_admin_cannot_become_more_than_they_are(
     act_as(support, amina)
     assert who(support) == amina.id
     with site.unit_of_work(SYSTEM) as session:
-        session.execute(access.permission_view_role.delete().where(access.permission_view_role.c.role_id == key))
+        roles.grant(session, SYSTEM, name, ())
     assert who(support) == support.id  # the permission is gone, and so is the identity
 
 
@@ -265,9 +267,32 @@ def test_suspending_either_ends_it(
     act_as(admin, amina)
     with site.unit_of_work(SYSTEM) as session:
         standing.suspend(session, SYSTEM, UUID(amina.id if which == "member" else admin.id), reason="x")
+        standing.reactivate(session, SYSTEM, UUID(amina.id if which == "member" else admin.id), reason="y")
+    with site.unit_of_work(SYSTEM) as session:
+        assert ends(session, amina) == ["suspended"]
     assert admin.get(ME).status_code == (200 if which == "member" else 401)
     if which == "member":
         assert who(admin) == admin.id
+
+
+@pytest.mark.parametrize("how", ["closed", "erased", "ended"])
+def test_the_event_says_why_it_ended(admin: Person, amina: Person, site: Platform, how: str) -> None:
+    act_as(admin, amina)
+    with site.unit_of_work(SYSTEM) as session:
+        if how == "closed":
+            standing.close(session, SYSTEM, UUID(amina.id), reason="x")
+        elif how == "erased":
+            erase.erase(session, SYSTEM, erase._ask(session, SYSTEM, UUID(amina.id), timedelta(0), "x").id)
+    if how == "ended":
+        end(admin)
+    with site.unit_of_work(SYSTEM) as session:
+        assert ends(session, amina) == [how]
+
+
+def ends(session: Session, member: Person) -> list[str]:
+    """Why each impersonation of a member ended, as it was published."""
+    query = select(EventRow.payload["why"].astext).where(EventRow.name == "core.impersonation.ended")
+    return list(session.scalars(query.where(EventRow.payload["member_id"].astext == member.id)))
 
 
 def test_another_admin_sees_it_and_ends_it(admin: Person, amina: Person, people: Callable[..., Person]) -> None:

@@ -78,7 +78,7 @@ def secured(people: Callable[..., Person], member: Member) -> tuple[Person, App,
 def challenge(people: Callable[..., Person], person: Person) -> str:
     assert person.member is not None
     answer = log_in(people(), person.member)
-    assert set(answer.json["data"]) == {"challenge_token"}
+    assert set(answer.json["data"]) == {"challenge_token", "methods"}
     return str(answer.json["data"]["challenge_token"])
 
 

@@ -267,7 +267,7 @@ def test_the_second_factor_is_asked_for(people: Callable[..., Person], holder: t
     app = App(person.post(f"{ME}/two-factor").json["data"]["secret"])
     person.post(f"{ME}/two-factor/enable", {"code": app.code()})
     answer = signs_in(people(), wallet).json["data"]
-    assert set(answer) == {"challenge_token"}
+    assert set(answer) == {"challenge_token", "methods"}
     with app.later():
         body = {**answer, "code": app.code()}
         assert people().post(f"{AUTH}/login/second-factor", body).status_code == 200

@@ -158,6 +158,26 @@ DECLARATIONS = {
         "resources=[Resource(Thing, columns=('title', 'author.name'))]",
         "odd.thing lists columns that it does not have: author.name",
     ),
+    "resource with an unknown column in a section": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing, sections=(Section(title='What', fields=('title', 'age')),))]",
+        "odd.thing has columns in sections that it does not have: age",
+    ),
+    "resource with a column in two sections": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing, sections=tuple(Section(title=one, fields=('title',)) for one in 'AB'))]",
+        "odd.thing has title in two sections",
+    ),
+    "resource that shows what does not refer to it": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing, inline=(Inline(model=Thing, by='thing_id'),))]",
+        "odd.thing shows odd_thing by thing_id, which that table does not have",
+    ),
+    "restorable resource that nobody can make": (
+        MODEL.format(table="odd_thing", column="title"),
+        "resources=[Resource(Thing, actions=('list', 'show', 'delete'), restorable=True)]",
+        "odd.thing is restorable, which takes the actions create and delete and the audit trail",
+    ),
     "role pattern in two parts": (
         "",
         "roles=[Role('User', ('odd:*',))]",

@@ -116,6 +116,13 @@ def test_the_last_page_of_full_length_is_the_last(site: Platform, people: Callab
         ("lent_at=2024-01-01T02:00:00%2B02:00", {"away"}),
         ("copies=3&state=new", {"many"}),
         ("copies=3&state=used", set()),
+        ("state=used,lost", {"used"}),
+        ("price_from=400&price_to=500", {"dear"}),
+        ("price_to=499", set()),
+        ("copies_from=2", {"many"}),
+        ("lent_at_from=2024-01-01T00:00:00Z&lent_at_to=2024-01-02T00:00:00Z", {"away"}),
+        ("lent_at_to=2024-01-01T00:00:00Z", set()),
+        ("printed_on_from=2001-09-09&printed_on_to=2001-09-10", {"old"}),
     ],
 )
 def test_filters_by_columns_of_every_kind(

@@ -108,7 +108,8 @@ def test_the_tree_and_its_picture(admin: Any, client: Any) -> None:
 
 
 def test_a_picture_is_made_of_every_badge(admin: Any, client: Any) -> None:
-    admin.post(f"{API}/badges", {"slug": "odd", "name": "<b>&", "category": "Ours", "level": 5, "criteria": points(9)})
+    admin.post(f"{API}/categories", {"slug": "ours", "name": "Ours"})
+    admin.post(f"{API}/badges", {"slug": "odd", "name": "<b>&", "category": "ours", "level": 5, "criteria": points(9)})
     for slug in ("winner", "odd"):
         answer = client.get(f"{API}/badges/{slug}/icon.svg")
         assert answer.mimetype == "image/svg+xml"

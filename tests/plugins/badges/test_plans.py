@@ -62,6 +62,11 @@ def test_no_table_is_read_as_a_whole(session: Session, query: Select[Any]) -> No
     assert "Seq Scan" not in plan_of(session, query)
 
 
+def test_the_best_days_of_a_member_are_read_from_an_index_alone(session: Session) -> None:
+    told = plan_of(session, best("git.commit", 7, lambda column: column == SOMEBODY))
+    assert "Index Only Scan using ix_contributions_contribution_counted" in told
+
+
 def test_criteria_are_plain_comparisons_that_indexes_answer(session: Session) -> None:
     node = parse({"all": [points(5000), count("git.commit", 10), held("winner")]}, kinds(session))
     frame = Frame()

@@ -141,6 +141,16 @@ def test_a_job_that_was_cancelled_before_its_turn_does_nothing(platform: Platfor
     assert not run_next(platform.database)
 
 
+def test_a_small_community_keeps_every_core_busy(
+    platform: Platform, people: Callable[..., list[UUID]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people(9)
+    with platform.unit_of_work() as session:
+        assert len(plan(session).phases[0]) == 1
+        monkeypatch.setattr(planning, "LEAST", 2)
+        assert len(plan(session).phases[0]) == planning.AT_ONCE
+
+
 @pytest.fixture
 def chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps of two members."""

@@ -122,7 +122,7 @@ def test_every_page_shows(
         "/admin/badges/badge/add": "criteria-editor",
         f"/admin/badges/badge/edit/{badge_id}": 'data-leaf="event.count"',
         "/admin/badges/award/list/": "Member 0",
-        f"/admin/members/{member_id}": "Nearest",
+        f"/admin/members/{member_id}/badges": "Nearest",
         "/admin/widgets/badges/rarity": "Hundred",
     }
     for url, text in pages.items():

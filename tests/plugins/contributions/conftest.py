@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from core.platform import Platform
 from guildhall import Actor, Member, new_id
 from plugins.contributions.verify import verify
+from tests.core.workshop import plain_logs as plain_logs
 from tests.core.workshop import workshop as workshop
 
 TABLES = {

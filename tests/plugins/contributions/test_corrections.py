@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
@@ -20,6 +21,7 @@ from core.clock import frozen
 from core.platform import Platform
 from guildhall import Actor, DomainError, now
 from plugins.contributions import corrections, queries, rescoring, seasons, service
+from plugins.contributions.commands import group
 from plugins.contributions.errors import DuplicateEvent
 from plugins.contributions.models import Contribution, Correction, MemberProgress, Rescore
 from plugins.contributions.service import NewContribution
@@ -226,7 +228,60 @@ LIES = {
     "correction without event": ("correction", "UPDATE contributions_contribution SET correction = correction + 1"),
     "counted twice": ("total", "UPDATE contributions_contribution SET state = 'counted' WHERE state = 'reversed'"),
     "pending without review": ("review", "UPDATE contributions_contribution SET state = 'pending'"),
+    "counted under review": (
+        "review",
+        "INSERT INTO contributions_review (id, contribution_id, member_id, signals, state, created_at)"
+        " SELECT gen_random_uuid(), id, member_id, '[]', 'open', now() FROM contributions_contribution LIMIT 1",
+    ),
+    "type: gone": ("type", "DELETE FROM contributions_type_progress"),
+    "month: of nobody": (
+        "month",
+        "UPDATE contributions_month_progress SET month = month - interval '1 month'",
+    ),
+    "streak: last day": ("streak", "UPDATE contributions_progress SET last_day = last_day - 1"),
+    "correction's line": (
+        "correction_breakdown",
+        "SET LOCAL session_replication_role = replica; UPDATE contributions_correction SET breakdown = '[]'",
+    ),
+    "correction's points": (
+        "correction",
+        "SET LOCAL session_replication_role = replica; UPDATE contributions_correction SET points = points - 1",
+    ),
+    "correction: gone": (
+        "correction",
+        "SET LOCAL session_replication_role = replica; DELETE FROM contributions_correction",
+    ),
+    "rank of a kept board": (
+        "standing",
+        "INSERT INTO contributions_standing (board, member_id, rank, points, count)"
+        " SELECT 'season:x', member_id, 2, points, count FROM contributions_progress",
+    ),
+    "undone import that counts": (
+        "import",
+        "INSERT INTO contributions_import (id, name, state, created_at)"
+        " VALUES ('00000000-0000-0000-0000-000000000001', 'x', 'undone', now());"
+        "INSERT INTO contributions_import_row SELECT '00000000-0000-0000-0000-000000000001', id"
+        " FROM contributions_contribution",
+    ),
 }
+
+
+def test_every_proof_is_attacked() -> None:
+    assert {check for check, _statement in LIES.values()} == set(CHECKS)
+
+
+def test_the_command_names_the_first_broken_row_of_each_proof(
+    platform: Platform, people: Callable[..., Any], system: Actor
+) -> None:
+    first, second = people(2)
+    with platform.unit_of_work(system) as session:
+        for one in (first, second):
+            service.record(session, system, member_id=one, type="git.commit")
+        session.execute(text("UPDATE contributions_progress SET points = points + 1"))
+    told = CliRunner().invoke(group, ["verify"], obj=platform)
+    assert told.exit_code == 1
+    assert f"total {first}: stored" in told.output and f"total {second}: stored" in told.output
+    assert str(first)[:8] in told.output.split("total ")[1].split("\n")[0]
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -240,6 +295,7 @@ def test_verify_names_every_lie(session: Session, system: Actor, lie: str) -> No
     corrections.reverse(session, system, gone.id, reason="Spam")
     assert findings(session) == []
     check, statement = LIES[lie]
-    session.execute(text(statement))
+    for one in statement.split(";"):
+        session.execute(text(one))
     assert verify(session)[check]
     assert check in CHECKS

@@ -88,6 +88,6 @@ def test_widgets_show_with_and_without_contributions(page: Any, platform: Platfo
 
 
 def test_the_member_page_has_our_panel(page: Any, made: tuple[UUID, UUID]) -> None:
-    text = page(f"/admin/members/{made[0]}")
+    text = page(f"/admin/members/{made[0]}/contributions")
     assert "Best streak, in days" in text
     assert f"/admin/contributions/contribution/{made[1]}" in text

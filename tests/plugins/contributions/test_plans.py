@@ -13,7 +13,7 @@ from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from guildhall import Actor
-from plugins.contributions import boards, people, ranks, risk, service
+from plugins.contributions import boards, ranks, risk, scoring_context, service, verify
 
 from .conftest import add_people
 
@@ -82,20 +82,44 @@ def test_a_rank_reads_one_bucket_and_not_the_members(crowd: Session) -> None:
 def test_what_scoring_asks_first_reads_indexes(crowd: Session) -> None:
     at = datetime(2026, 3, 10, tzinfo=UTC)
     [member] = crowd.scalars(text("SELECT id FROM core_member LIMIT 1"))
-    told = plan(crowd, people.KNOWN, ids=[member], codes=["git.commit"], first=at, last=at, disabled=False)
+    told = plan(crowd, scoring_context.KNOWN, ids=[member], codes=["git.commit"], first=at, last=at, disabled=False)
     assert "Seq Scan on core_member" not in told
     told = plan(crowd, risk._IDLE.text, ids=[member], participation="challenge.participation", most=3)
     assert "Seq Scan on contributions_type_progress" not in told
 
 
-def test_one_contribution_is_five_statements_and_a_streak(session: Session, system: Actor) -> None:
+@pytest.mark.parametrize(
+    ("where", "index"),
+    [
+        ("state = 'rejected'", "state"),
+        ("source = 'webhook'", "source"),
+        ("state = 'counted' AND occurred_at > '2026-03-01'", "newest"),
+    ],
+)
+def test_rare_contributions_are_found_without_reading_the_others(
+    session: Session, system: Actor, where: str, index: str
+) -> None:
+    [ada] = add_people(session)
+    often = [service.NewContribution(member_id=ada, type="system.bonus", event_key=f"{n}") for n in range(500)]
+    service.record_many(session, system, often, source="import")
+    session.execute(text("ANALYZE contributions_contribution"))
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    query = f"SELECT id FROM contributions_contribution WHERE {where} ORDER BY occurred_at DESC, id DESC LIMIT 26"
+    assert f"Scan Backward using ix_contributions_contribution_{index} " in plan(session, query)
+
+
+def test_streaks_of_everybody_are_not_compared_each_with_each(crowd: Session) -> None:
+    told = plan(crowd, f"{verify.CHECKS['streak']} LIMIT 100")
+    assert "Nested Loop" not in told
+
+
+def test_one_contribution_is_four_statements_and_a_streak(session: Session, system: Actor) -> None:
     [ada] = add_people(session)
     service.record(session, system, member_id=ada, type="git.commit")  # the first brings a level and a day
     with statements(session) as sent:
         service.record(session, system, member_id=ada, type="git.commit")
     told = [re.sub(r"\s+", " ", one).strip() for one in sent]
-    assert len(told) <= 5, told
-    assert [one[:6] for one in told] == ["SELECT", "SELECT", "WITH s", "INSERT", "INSERT"]
+    assert [one[:6] for one in told] == ["SELECT", "SELECT", "WITH s", "WITH e"], told
 
 
 def test_ten_times_as_many_contributions_are_no_more_statements(session: Session, system: Actor) -> None:

@@ -145,4 +145,4 @@ def test_the_member_page_shows_progress_to_who_may_see_it(session: Session, syst
     made = give(session, system, ada, NOW)
     seen = frozenset({"contributions:contribution:list"}) if allowed else frozenset[str]()
     panels: list[Any] = hooks.member_panels(session, Actor(kind="member", name="x", permissions=seen), ada)
-    assert [[one.id for one in panel.context["latest"]] for panel in panels] == ([made] if allowed else [])
+    assert [[one.id for one in panel.load()["latest"]] for panel in panels] == ([made] if allowed else [])

@@ -353,3 +353,27 @@ def test_ids_of_unknown_members_have_no_facts(session: Session) -> None:
     found = queries.facts(session, [ada, new_id()])
     assert list(found) == [ada]
     assert (found[ada].points, found[ada].first_at) == (0, None)
+
+
+def test_one_members_totals_are_worked_out_anew_alone(session: Session, system: Actor) -> None:
+    ada, bob = add_people(session, 2)
+    for one in (ada, bob):
+        service.record(session, system, member_id=one, type="git.commit")
+    session.execute(text("UPDATE contributions_progress SET points = points + 7"))
+    assert service.recalculate(session, system, member_id=ada) == 1
+    assert {finding.where for finding in findings(session) if finding.check == "total"} == {str(bob)}
+    with pytest.raises(DomainError) as unknown:
+        service.recalculate(session, system, member_id=new_id())
+    assert unknown.value.code == "MEMBER_NOT_FOUND"
+
+
+def test_an_admin_recalculates_one_or_all(clients: Any, people: Callable[..., Any], platform: Platform) -> None:
+    admin, [ada] = clients("Admin"), people()
+    path = "/api/v1/contributions/recalculate"
+    one = admin.post(path, {"member_id": str(ada)}, headers={"Idempotency-Key": "one"})
+    assert (one.status_code, one.json["data"]["members"]) == (202, 1)
+    everybody = admin.post(path, {}, headers={"Idempotency-Key": "all"})
+    assert everybody.json["data"]["job_id"]
+    for given, told in (("", "has been queued"), (str(ada), "worked out anew"), ("nobody", "no such member")):
+        admin.http.post("/admin/contributions/recalculate", data={"member": given}, headers=admin.headers)
+        assert told in admin.get("/admin/contributions/rescores").text

@@ -295,6 +295,38 @@ def test_every_window_holds_for_late_events_in_their_own_time(session: Session, 
     assert set(session.scalars(select(LimitSlot.used))) == {2}
 
 
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_clock_that_is_ahead_takes_no_place_of_tomorrow(session: Session, system: Actor, bulk: bool) -> None:
+    [ada] = add_people(session)
+    edit(session, system, limits=[{"per": "day", "count": 2}])
+    midnight = datetime(2026, 3, 11, tzinfo=UTC)
+
+    def at(key: str, when: datetime) -> str:
+        row = NewContribution(member_id=ada, type="git.commit", event_key=key, occurred_at=when)
+        if bulk:
+            [outcome] = service.record_many(session, system, [row], source="system")
+            return outcome.code or outcome.outcome
+        try:
+            told = {"member_id": ada, "type": row.type, "event_key": key, "occurred_at": when}
+            found = service.record(session, system, **told)
+        except DomainError as problem:
+            return problem.code
+        return {"counted": "recorded", "rejected": "FREQUENCY_LIMIT"}[found.state]
+
+    with frozen(midnight - timedelta(minutes=2)):
+        ahead = [at(f"a{n}", midnight + timedelta(minutes=2)) for n in range(3)]
+        assert at("far", midnight + timedelta(minutes=4)) == "OCCURRED_IN_FUTURE"
+    assert ahead == ["recorded", "recorded", "FREQUENCY_LIMIT"]
+    with frozen(midnight + timedelta(minutes=1)):
+        assert [at(f"b{n}", midnight + timedelta(minutes=1)) for n in range(3)] == ahead
+        assert at("late", midnight - timedelta(days=31)) == "OCCURRED_TOO_LONG_AGO"
+        assert at("yesterday", midnight - timedelta(minutes=3)) == "FREQUENCY_LIMIT"
+    assert session.scalar(select(func.max(Contribution.occurred_at))) == midnight + timedelta(minutes=1)
+    days = session.execute(select(LimitSlot.window_start, LimitSlot.used).order_by(LimitSlot.window_start)).tuples()
+    assert list(days) == [(midnight - timedelta(days=1), 2), (midnight, 2)]
+    assert findings(session) == []
+
+
 def test_limits_hold_under_sixteen_threads_beside_a_bulk_call(
     platform: Any, people: Callable[..., Any], system: Actor
 ) -> None:

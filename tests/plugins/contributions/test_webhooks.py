@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from core.clock import frozen
+from core.members.signals import MemberSignal
+from core.platform import Platform
 from guildhall import Actor, DomainError, Invalid, Member
 from plugins.contributions import importing, webhooks
 from plugins.contributions.history import Line, Masked
@@ -136,6 +139,35 @@ def test_a_release_and_its_tag_count_once_whoever_comes_first(
     assert announced(3, "v3") == ["recorded"]
 
 
+def test_a_release_and_its_tag_told_at_once_count_once(platform: Platform, system: Actor) -> None:
+    with platform.unit_of_work(system) as session:
+        source = webhooks.create_source(session, system, {"slug": "github", "label": "GitHub", "kind": "github"})
+        masked = Masked(session.info["config"].secret_key)
+
+    def tell(n: int) -> str:
+        tag = f"v{n // 8}"
+        with platform.unit_of_work(system) as session:
+            if n % 2:
+                payload = told("published", release={**RELEASE, "id": n // 8, "tag_name": tag})
+                return send(session, system, source, "release", payload)[0][0]
+            line = Line(
+                number=1,
+                key=f"{'a' * 40}:{tag}",
+                subject=masked.subject("ada@example.org"),
+                name="Ada",
+                occurred_at=NOON,
+                type="git.release",
+                details={"repository": "hall", "tag": tag},
+            )
+            return str(importing.take(session, system, [line], "git").outcomes[0].outcome)
+
+    with ThreadPoolExecutor(16) as threads:
+        outcomes = list(threads.map(tell, range(64)))
+    assert (outcomes.count("recorded"), outcomes.count("duplicate")) == (8, 56)
+    with platform.unit_of_work(system) as session:
+        assert len(session.scalars(select(Contribution.id)).all()) == 8
+
+
 @pytest.mark.parametrize("event", ["push", "pull_request", "pull_request_review", "issues", "release"])
 @pytest.mark.parametrize("payload", [{}, {"commits": 1, "ref": 2, "repository": 3, "action": "closed"}, []])
 def test_what_is_no_payload_is_refused_as_such(
@@ -194,6 +226,28 @@ def test_a_mapping_reads_any_json(session: Session, system: Actor) -> None:
     assert "more" in str(wrong.value.details)
     with pytest.raises(DomainError):
         send(session, system, source, "", {"data": {"events": [good] * 1001}})
+
+
+def test_where_the_sender_saw_a_member_is_kept_as_a_hash_and_flags_a_farm(session: Session, system: Actor) -> None:
+    mapping = {
+        "items": "events",
+        "type": {"const": "git.review"},
+        "member": {"path": "who"},
+        "key": {"path": "id"},
+        "address": {"path": "ip"},
+        "device": {"path": "browser"},
+    }
+    source = webhooks.create_source(session, system, {"slug": "shop", "label": "Shop", "mapping": mapping})
+
+    def tell(first: int, browser: Any, ip: Any = "198.51.100.7") -> list[str]:
+        events = [{"id": f"{first + n}", "who": f"u{n}", "browser": browser, "ip": ip} for n in range(5)]
+        return [outcome for outcome, _code in send(session, system, source, "", {"events": events})]
+
+    assert tell(0, None) == ["recorded"] * 5
+    assert tell(10, {"a": 1}, ["x"]) == ["recorded"] * 5
+    assert tell(20, "b" * 5000) == ["pending"] * 5
+    values = session.execute(select(MemberSignal.kind, func.length(MemberSignal.value)).distinct()).tuples()
+    assert sorted(values) == [("address", 32), ("device", 32)]
 
 
 def test_over_the_wire_accepted_means_kept(app: Any, client: Any, platform: Any, system: Actor) -> None:

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from core.comments.events import CommentMade
 from core.events.deliver import Deliverer
 from core.events.models import Delivery, EventRow
 from core.events.replay import replay
@@ -177,3 +178,16 @@ def test_the_panel_is_for_those_who_may_see_notices(session: Session, system: Ac
     panels = [dict(collect(session, "member_panels", actor=actor, member_id=new_id())) for actor in (system, nobody)]
     assert [panel.title for panel in panels[0]["notifications"]] == ["Notices"]
     assert not panels[1].get("notifications")
+
+
+def test_who_is_mentioned_in_a_comment_hears_of_it_once_with_its_place(platform: Platform, join: Join) -> None:
+    ada, bo = join(), join()
+    place = "/admin/core/member/comments/7#comment-1"
+    about: dict[str, Any] = {"subject_type": "core.member", "subject_id": "7", "member_id": None, "url": place}
+    made = CommentMade(comment_id=new_id(), mentions=(ada, bo), **about)
+    happens(platform, made, made)
+    with platform.unit_of_work() as session:
+        rows = session.scalars(select(Notification).where(Notification.kind == "mentioned"))
+        notices = shown(session, rows)
+    assert sorted(str(one.row.member_id) for one in notices) == sorted(map(str, (ada, bo)))
+    assert {(one.subject, one.url) for one in notices} == {("You were mentioned in a comment", place)}

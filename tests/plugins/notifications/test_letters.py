@@ -51,7 +51,7 @@ def test_a_code_is_mailed_once_and_works(mailing: Platform, post_office: PostOff
     [mail] = post_office.letters
     [code] = re.findall(r"^(\d{8})\r?$", mail.get_content(), re.MULTILINE)
     with mailing.unit_of_work(SYSTEM) as session:
-        assert codes.sign_in(session, SYSTEM, code_id=asked.code_id, code=code).id == zoe.id
+        assert codes.sign_in(session, SYSTEM, code_id=asked.code_id, code=code)[0].id == zoe.id
 
 
 def test_a_code_that_would_come_too_late_is_not_mailed(mailing: Platform, post_office: PostOffice) -> None:

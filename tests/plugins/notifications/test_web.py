@@ -108,6 +108,6 @@ def test_members_see_their_own_notices_alone(me: Any, clients: Any, platform: Pl
 
 def test_the_member_page_shows_the_last_notices(me: Any, clients: Any, platform: Platform) -> None:
     tell(platform, me.member.id, "a")
-    page = clients("Admin").get(f"/admin/members/{me.member.id}")
+    page = clients("Admin").get(f"/admin/members/{me.member.id}/notifications")
     assert page.status_code == 200
     assert "Thank you for your suggestion" in page.text

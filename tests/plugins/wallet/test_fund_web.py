@@ -36,7 +36,7 @@ def test_the_pages_of_the_admin_open(platform, clients, me, friend):
         listed = admin.get(f"/admin/wallet/{name}/list/")
         assert listed.status_code == 200, name
     assert "Tether USD" in admin.get("/admin/wallet/asset/show/USDT").text
-    panel = admin.get(f"/admin/members/{member}")
+    panel = admin.get(f"/admin/members/{member}/wallet")
     assert panel.status_code == 200
     assert "Last entries in POINTS" in panel.text
     assert admin.get("/admin/widgets/wallet/circulation").status_code == 200

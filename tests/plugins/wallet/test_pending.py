@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -60,9 +61,14 @@ def flag(session, member):
     return session.scalars(select(Doubt.id).where(Doubt.contribution_id == made.id)).one()
 
 
-def decide(session, review, release, at=None):
+def decide(session, review, release):
     doubt = reviews.decide(session, SYSTEM, review, release=release, reason="looked at")
-    service.settle_flagged(session, SYSTEM, member_id=doubt.member_id, released=release, until=at or clock.now())
+    about = {"member_id": doubt.member_id, "contribution_id": doubt.contribution_id}
+    service.settle_flagged(session, SYSTEM, released=release, **about)
+
+
+def contribution_of(session, review):
+    return session.get_one(Doubt, review).contribution_id
 
 
 def state(session, request):
@@ -95,21 +101,38 @@ def test_a_flagged_members_reward_waits_while_others_are_paid(session):
     assert verify(session) == []
 
 
-def test_a_rejected_review_refuses_what_waited_for_it_and_nothing_else(session):
+def test_a_rejected_review_refuses_the_rewards_of_its_contribution_and_no_others(session):
     ada = new_member(session)
     fill(session, 100)
-    early, late, after = asked(ada), asked(ada), asked(ada)
+    early, other, after = asked(ada), asked(ada), asked(ada)
     ask(session, early)
-    review = flag(session, ada)
-    ask(session, late)
+    review, second = flag(session, ada), flag(session, ada)
+    hers = replace(asked(ada), contribution_id=contribution_of(session, review))
+    ask(session, other, hers)
     decide(session, review, release=False)
+    assert (state(session, hers), state(session, other)) == (
+        ("refused", "REVIEW_REJECTED"),
+        ("pending", "MEMBER_FLAGGED"),
+    )
+    decide(session, second, release=False)
     ask(session, after)
-    assert [state(session, one)[0] for one in (early, late, after)] == ["paid", "refused", "paid"]
-    assert (told(session, "refused"), queries.reward_fund(session).balance) == (["REVIEW_REJECTED"], 80)
-    assert ask(session, late) == 0
+    assert [state(session, one)[0] for one in (early, other, after)] == ["paid"] * 3
+    assert (told(session, "refused"), queries.reward_fund(session).balance) == (["REVIEW_REJECTED"], 70)
+    assert ask(session, hers) == 0
     audited = text("SELECT reason FROM core_audit WHERE action = 'wallet.reward.refused' AND subject_id = :id")
-    assert session.scalar(audited, {"id": str(late.reward_id)}) == "REVIEW_REJECTED"
+    assert session.scalar(audited, {"id": str(hers.reward_id)}) == "REVIEW_REJECTED"
     assert verify(session) == []
+
+
+def test_a_reward_that_is_asked_for_after_its_contribution_was_rejected_is_refused(session):
+    ada = new_member(session)
+    fill(session, 100)
+    review = flag(session, ada)
+    decide(session, review, release=False)
+    late, other = replace(asked(ada), contribution_id=contribution_of(session, review)), asked(ada)
+    assert ask(session, late, other) == 1
+    assert (state(session, late), state(session, other)) == (("refused", "REVIEW_REJECTED"), ("paid", ""))
+    assert (told(session, "pending"), verify(session)) == ([], [])
 
 
 def test_a_reward_asked_after_the_decision_waits_for_the_next_one(session):

@@ -40,12 +40,14 @@ document.addEventListener("toggle", (event) => {
   const pop = event.target;
   if (!pop.classList?.contains("gh-pop") || event.newState !== "open") return;
   const box = document.querySelector(`[popovertarget="${pop.id}"]`).getBoundingClientRect();
-  const left = root.dir === "rtl" ? box.left : box.right - pop.offsetWidth;
+  const left = (root.dir === "rtl") !== pop.classList.contains("gh-asks") ? box.left : box.right - pop.offsetWidth;
   pop.style.left = `${Math.max(8, Math.min(left, innerWidth - pop.offsetWidth - 8))}px`;
   const below = box.bottom + 4;
   pop.style.top = `${below + pop.offsetHeight > innerHeight ? Math.max(8, box.top - pop.offsetHeight - 4) : below}px`;
 }, true);
-addEventListener("scroll", () => document.querySelectorAll(".gh-pop:popover-open").forEach((p) => p.hidePopover()), { passive: true, capture: true });
+addEventListener("scroll", (event) => document.querySelectorAll(".gh-pop:popover-open").forEach((p) => {
+  if (!p.contains(event.target) && !(p.contains(document.activeElement) && document.activeElement.matches("input, select"))) p.hidePopover();
+}), { passive: true, capture: true });
 
 // Messages.
 export function toast(text, level = "info") {
@@ -86,7 +88,25 @@ document.addEventListener("submit", (event) => {
   if (event.target.matches("[data-clean]")) {
     for (const field of event.target.elements) if (field.name && field.value === "") field.disabled = true;
   }
+  // A form with a guard is sent once; the next page, or this one shown again, lifts the guard.
+  if (event.target.matches("[data-guard]")) {
+    if (event.target.hasAttribute("data-sent")) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+      return;
+    }
+    event.target.setAttribute("data-sent", "");
+  }
   event.target.removeAttribute("data-dirty");
+}, true);
+addEventListener("pageshow", () => document.querySelectorAll("form[data-sent]").forEach((f) => f.removeAttribute("data-sent")));
+
+// Which rows there were beside the one that is opened, for the way to the next record.
+document.addEventListener("click", (event) => {
+  const row = event.target.closest("tr[data-href]");
+  if (!row) return;
+  const path = (url) => new URL(url, location.href).pathname;
+  sessionStorage.setItem("rows", JSON.stringify([...row.parentElement.querySelectorAll("tr[data-href]")].map((one) => path(one.dataset.href))));
 }, true);
 
 // A date-time control says 2026-01-31T09:30; the server's format has a space and seconds.
@@ -260,7 +280,7 @@ export function enhance(scope) {
   const all = (selector) => [...(scope.matches?.(selector) ? [scope] : []), ...scope.querySelectorAll(selector)];
   all("time[data-relative]").forEach(tell);
   if (all("canvas[data-chart]").length) Promise.all([import(say.charts), library(say.chartLibrary)]).then(([m]) => all("canvas[data-chart]").forEach(m.drawOnce));
-  if (all("[data-fab-filters], .gh-bulk").length) import(say.lists).then((m) => m.start(scope));
+  if (all("[data-filters], .gh-bulk, [data-opt-in]").length) import(say.lists).then((m) => m.start(scope));
   all("select[data-lookup], select[data-rich]").forEach(rich);
 }
 
@@ -272,7 +292,7 @@ document.addEventListener("htmx:after:swap", () => enhance(body));
 
 paint();
 enhance(body);
-body.querySelector("[data-focus]")?.focus();
+(body.querySelector('main [aria-invalid="true"]') ?? body.querySelector("[data-focus]"))?.focus();
 if (innerWidth >= 992) document.querySelector(".gh-nav [aria-current]")?.scrollIntoView({ block: "nearest" });
 const named = location.hash && document.querySelector(`[role="tab"][aria-controls="${CSS.escape(location.hash.slice(1))}"]`);
 if (named) choose(named);

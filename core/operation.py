@@ -1,0 +1,36 @@
+"""What can be done with chosen records of a resource beside changing fields and deleting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from sqlalchemy.orm import Session
+
+    from core.actor import Actor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """An act upon chosen records, offered above the list of the resource to who holds ``permission``.
+
+    - ``name``: a slug; ``label``: what its button says; ``help``: a sentence above its form.
+    - ``run(session, actor, record, values)`` does it for one record, which the actor may see. It flushes and never
+      commits; a DomainError refuses this record alone. Up to 100 records are done in the request, more by a job, and
+      each record in a savepoint of its own; all by the correlation id of the one act.
+    - ``form``: a pydantic model (frozen, ``extra="forbid"``) of what is asked for before, as a plugin's settings are;
+      ``values`` are its fields.
+    - ``danger``: it cannot be taken back, and looks so.
+    """
+
+    name: str
+    label: str
+    permission: str
+    run: Callable[[Session, Actor, Any, dict[str, Any]], Any]
+    form: type[BaseModel] | None = None
+    icon: str = "bolt"
+    help: str = ""
+    danger: bool = False

@@ -1,0 +1,1 @@
+"""Kill switches: what an admin can stop at once, everywhere, without losing anything."""

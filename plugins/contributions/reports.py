@@ -1,0 +1,140 @@
+"""What contributions report: what was done, by whom anew and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from guildhall import Chart, Period, Report, ReportColumn, _, now
+
+LATER = 6  # months that a cohort is followed
+
+_BY_TYPE = text("""
+    SELECT c.type, t.label, count(*) AS count, count(DISTINCT c.member_id) AS members,
+        sum(c.points + c.correction) AS points
+    FROM contributions_contribution c JOIN contributions_type t ON t.code = c.type
+    WHERE c.state = 'counted' AND c.occurred_at >= :since AND c.occurred_at < :until
+    GROUP BY c.type, t.label ORDER BY 3 DESC, 1
+""")
+_ACTIVE = text("""
+    SELECT CAST(date_trunc(:step, c.occurred_at AT TIME ZONE :zone) AS date) AS step,
+        count(DISTINCT c.member_id) AS active,
+        count(DISTINCT c.member_id) FILTER (WHERE NOT EXISTS (
+            SELECT FROM contributions_contribution e WHERE e.member_id = c.member_id AND e.state = 'counted'
+                AND e.occurred_at < CAST(date_trunc(:step, c.occurred_at AT TIME ZONE :zone) AS timestamp)
+                    AT TIME ZONE :zone
+        )) AS fresh,
+        count(*) AS count
+    FROM contributions_contribution c
+    WHERE c.state = 'counted' AND c.occurred_at >= :since AND c.occurred_at < :until GROUP BY 1
+""")
+_RETENTION = text("""
+    WITH began AS (
+        SELECT member_id, min(month) AS month FROM contributions_month_progress WHERE count > 0 GROUP BY member_id
+    )
+    SELECT b.month, count(DISTINCT b.member_id) AS members,
+        CAST((extract(year FROM p.month) - extract(year FROM b.month)) * 12
+            + extract(month FROM p.month) - extract(month FROM b.month) AS int) AS later
+    FROM began b JOIN contributions_month_progress p ON p.member_id = b.member_id AND p.count > 0
+    WHERE b.month >= :first AND b.month <= :last GROUP BY b.month, later ORDER BY b.month, later
+""")
+_LIST = (
+    "/admin/contributions/contribution/list/?_flt_0_state=counted&_flt_0_occurred_at={since}&_flt_1_occurred_at={until}"
+)
+
+
+def by_type(session: Session, period: Period, _parameters: Mapping[str, str]) -> Sequence[Sequence[Any]]:
+    """What counts of each type, and what it is worth after corrections."""
+    rows = session.execute(_BY_TYPE, period.values)
+    return [(code, label, count, members, int(points)) for code, label, count, members, points in rows]
+
+
+def active_members(session: Session, period: Period, _parameters: Mapping[str, str]) -> Sequence[Sequence[Any]]:
+    """Members who contributed in each step; fresh ones had never before it."""
+    return period.filled(session.execute(_ACTIVE, period.values), 3)
+
+
+def retention(session: Session, period: Period, _parameters: Mapping[str, str]) -> Sequence[Sequence[Any]]:
+    """Of those whose first month (UTC) lies in the period: how many contributed again so many months later.
+
+    Months that have not come yet are empty.
+    """
+    cohorts: dict[date, list[int]] = {}
+    present = _month(now().date())
+    bounds = {"first": period.first.replace(day=1), "last": period.last}
+    for month, members, later in session.execute(_RETENTION, bounds):
+        cohort = cohorts.setdefault(month, [0] * (LATER + 1))
+        if later <= LATER:
+            cohort[later] = members
+    return [
+        (month, *(count if _month(month) + later <= present else None for later, count in enumerate(counts)))
+        for month, counts in cohorts.items()
+    ]
+
+
+def _month(day: date) -> int:
+    """Months since the year 0."""
+    return day.year * 12 + day.month
+
+
+REPORTS = [
+    Report(
+        name="by_type",
+        label=_("Contributions by type"),
+        permission="contributions:contribution:list",
+        help=_("What members did that counts, and the points it is worth."),
+        load=by_type,
+        columns=[
+            ReportColumn(name="type", label=_("Type"), hidden=True),
+            ReportColumn(name="label", label=_("Type")),
+            ReportColumn(
+                name="count",
+                label=_("Contributions"),
+                kind="integer",
+                total=True,
+                link=_LIST + "&_flt_1_type={type}",
+            ),
+            ReportColumn(name="members", label=_("Members"), kind="integer"),
+            ReportColumn(name="points", label=_("Points"), kind="integer", total=True),
+        ],
+        chart=Chart(kind="hbar", x="label", series=["count"]),
+        order=10,
+    ),
+    Report(
+        name="active_members",
+        label=_("Active members"),
+        permission="contributions:contribution:list",
+        help=_("Members who contributed, and those among them who did for the first time."),
+        load=active_members,
+        over_time=True,
+        columns=[
+            ReportColumn(name="step", label=_("From"), kind="date"),
+            ReportColumn(name="active", label=_("Active members"), kind="integer"),
+            ReportColumn(name="fresh", label=_("For the first time"), kind="integer", total=True),
+            ReportColumn(name="count", label=_("Contributions"), kind="integer", total=True, link=_LIST),
+        ],
+        chart=Chart(kind="line", x="step", series=["active", "fresh"]),
+        order=20,
+    ),
+    Report(
+        name="retention",
+        label=_("Retention"),
+        permission="contributions:analytics:show",
+        help=_("Of those who began in a month (UTC): how many contributed in each later one."),
+        load=retention,
+        columns=[
+            ReportColumn(name="month", label=_("First month"), kind="date"),
+            ReportColumn(name="began", label=_("Began"), kind="integer", total=True),
+            *(
+                ReportColumn(name=f"later_{later}", label=f"+{later}", kind="integer", total=True)
+                for later in range(1, LATER + 1)
+            ),
+        ],
+        chart=Chart(kind="line", x="month", series=["began", "later_1", "later_3", "later_6"]),
+        order=30,
+    ),
+]

@@ -1,0 +1,5 @@
+"""Fixtures of the workshop, for tests of switches."""
+
+from tests.core.workshop import plain_logs, shop, workshop
+
+__all__ = ["plain_logs", "shop", "workshop"]
