@@ -23,6 +23,7 @@ from core.history.values import Closed
 from core.i18n import _
 from core.members.models import Member
 from core.resource import BoundResource
+from core.wording import words
 
 LONG = 60
 MOST_WORDS, MOST_LINES = 2000, 2000
@@ -79,7 +80,7 @@ def label_of_table(table: str, resources: Mapping[str, BoundResource]) -> str:
     for bound in resources.values():
         if bound.resource.table == table:
             return str(gettext(bound.label_plural))
-    return table.partition("_")[2].replace("_", " ").capitalize()
+    return str(gettext(words(table.partition("_")[2])))
 
 
 def _names(columns: Mapping[str, Any], values: Iterable[tuple[str, Any]]) -> dict[tuple[str, Any], str]:

@@ -99,6 +99,7 @@ DEFAULTS = (
     ),
     Kind(
         name="mentioned",
+        label=_("Mentioned in a comment"),
         subject=_("You were mentioned in a comment"),
         body=_("A colleague wants you to read what they wrote about a record. The link leads there."),
         icon="message",
@@ -135,6 +136,7 @@ DEFAULTS = (
     ),
     Kind(
         name="phone_verified",
+        label=_("Phone number confirmed"),
         subject=_("A phone number was confirmed for your account"),
         body=_(
             "Codes for your account can be sent to that number. If it is not yours, remove it on your profile, choose "
@@ -144,6 +146,7 @@ DEFAULTS = (
     ),
     Kind(
         name="phone_removed",
+        label=_("Phone number removed"),
         subject=_("The phone number of your account was removed"),
         body=_(
             "No codes are sent to it any more. If that was not you, choose a new password at once and tell an admin."
@@ -152,6 +155,7 @@ DEFAULTS = (
     ),
     Kind(
         name="second_factor_removed",
+        label=_("Second step turned off"),
         subject=_("A second step of signing in was turned off"),
         body=_(
             "One kind of code no longer signs you in; another one stays. If that was not you, choose a new password at "

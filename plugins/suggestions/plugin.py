@@ -31,7 +31,7 @@ def thank_author(session, actor, event):
 plugin = Plugin(
     "suggestions", version="0.1.0", label=_("Suggestions"), icon="bulb",
     requires={"notifications": ">=0.1"}, settings=SuggestionSettings,
-    resources=[Resource(Suggestion, owner="author_id", search=("title",), filters=("status",), bulk=("status",))],
+    resources=[Resource(Suggestion, owner="author_id", search=["title"], filters=["status"])],
     subscribers=[Subscriber(event="suggestions.suggestion.created", handler=thank_author)],
     roles=[Role("User", ("suggestions:*:create",)), Role("Moderator", ("suggestions:*:*",))],
 )  # fmt: skip

@@ -269,7 +269,7 @@ def test_the_second_factor_is_asked_for(people: Callable[..., Person], holder: t
     answer = signs_in(people(), wallet).json["data"]
     assert set(answer) == {"challenge_token", "methods"}
     with app.later():
-        body = {**answer, "code": app.code()}
+        body = {"challenge_token": answer["challenge_token"], "code": app.code()}
         assert people().post(f"{AUTH}/login/second-factor", body).status_code == 200
 
 

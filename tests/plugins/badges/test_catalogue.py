@@ -72,7 +72,7 @@ def test_badges_have_names_in_other_languages(admin: Any, client: Any) -> None:
     wrote = admin.http.put(f"{API}/badges/winner/texts/fr", json={"name": "Vainqueur"}, headers=admin.headers)
     assert wrote.status_code == 200, wrote.json
     named = {one["slug"]: one for one in client.get(f"{API}/badges?locale=fr_CA").json["data"]}
-    assert (named["winner"]["name"], named["finalist"]["name"]) == ("Vainqueur", "Finalist")
+    assert (named["winner"]["name"], named["finalist"]["name"]) == ("Vainqueur", "Finaliste")
     assert named["winner"]["description"] == "Won a challenge."
     assert client.get(f"{API}/badges/winner?locale=fr").json["data"]["name"] == "Vainqueur"
     assert client.get(f"{API}/badges/winner").json["data"]["name"] == "Winner"

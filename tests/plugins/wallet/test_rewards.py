@@ -241,6 +241,6 @@ def test_a_contribution_shows_its_rewards_as_stages(platform, member):
     with platform.unit_of_work() as session:
         paid, waiting = hooks.contribution_stages(session, contribution)
         assert (paid.stage, paid.state, paid.detail) == ("reward", "paid", "10 POINTS · milestone")
-        assert (waiting.state, waiting.detail) == ("pending", "7 POINTS · milestone · FUND_SHORT")
+        assert (waiting.state, waiting.detail) == ("pending", "7 POINTS · milestone · The reward fund must be filled")
         assert hooks.contribution_stages(session, new_id()) == []
         assert balance(session, queries.reward_fund(session).account_id) == 0
