@@ -21,6 +21,7 @@ def create_app(platform: Platform) -> Flask:
     from core.admin import account, health, locale, shell, site
     from core.fab import wall
     from core.gateway import bodies, cors, errors, headers, request
+    from core.graphql import routes as graphql
     from core.rest import jwks, openapi
 
     config = platform.config
@@ -53,7 +54,7 @@ def create_app(platform: Platform) -> Flask:
     with app.app_context():
         wall.install(app, platform.registry)
     locale.install(app, platform)
-    openapi.install(app, platform)
+    openapi.install(app, platform, also=[graphql.install(app, platform)])
     app.register_blueprint(account.blueprint)
     app.register_blueprint(jwks.blueprint)
     site.install(app, platform)

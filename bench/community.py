@@ -26,7 +26,6 @@ FULL_TYPES = {
 }  # fmt: skip
 # Who did most did 11,000, half did fewer than 18; over two years that ended a week ago, so that nothing seems rapid.
 _FILL = (
-    "SET LOCAL session_replication_role = replica",  # every reference is right by construction
     "CREATE TEMP TABLE people ON COMMIT DROP AS SELECT n, uuidv7(interval '1 second' * (n - {members}) - "
     "interval '740 days') AS id FROM generate_series(1, {members}) n",
     "INSERT INTO core_member (id, display_name, joined_at)"
@@ -37,20 +36,36 @@ _FILL = (
         id, member_id, type, points, correction, state, breakdown, type_version, details, source, event_key,
         occurred_at, local_day, counts_for_streak, created_at, correlation_id
     )
-    SELECT uuidv7(e.at - now()), p.id, t.code, t.base_points, 0, 'counted',
-        jsonb_build_array(jsonb_build_object('label', 'base', 'points', t.base_points)), t.version,
+    SELECT uuidv7(e.at - now()), p.id, t.code, t.base_points, 0, 'counted', t.breakdown, t.version,
         CASE t.code WHEN 'git.merge' THEN jsonb_build_object('lines', e.n % 997) ELSE '{{}}' END, 'import',
         'event-' || lpad(e.n::text, 8, '0'), e.at, (e.at AT TIME ZONE 'UTC')::date, t.counts_for_streak, e.at,
-        uuidv7(e.at - now())
+        (SELECT uuidv7())
     FROM (
         SELECT n, now() - interval '737 days' + n * (interval '730 days' / {events}) AS at,
             1 + floor({members} * random() ^ 2)::int AS person, random() AS kind
         FROM generate_series(1, {events}) n
     ) e
     JOIN people p ON p.n = e.person
-    JOIN contributions_type t ON t.code = (CAST(:types AS text[]))[width_bucket(e.kind, CAST(:bounds AS float8[]))]
+    JOIN (
+        SELECT *, jsonb_build_array(jsonb_build_object('label', 'base', 'points', base_points)) AS breakdown
+        FROM contributions_type OFFSET 0
+    ) t ON t.code = (CAST(:types AS text[]))[width_bucket(e.kind, CAST(:bounds AS float8[]))]
     """,
 )
+# Rows come in the order of their keys and the other indexes are built at the end, so that nothing is written twice.
+_AT_LENGTH = (
+    "SET LOCAL session_replication_role = replica",  # every reference is right by construction
+    "SET LOCAL synchronous_commit = off",
+    "SET LOCAL work_mem = '512MB'",
+    "SET LOCAL maintenance_work_mem = '1GB'",
+    "SET LOCAL enable_hashagg = off",
+    "SET LOCAL jit = off",
+)
+_INDEXES = """
+    SELECT i.indexrelid::regclass::text AS name, pg_get_indexdef(i.indexrelid) AS made
+    FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid
+    WHERE i.indrelid = ANY(CAST(:tables AS regclass[])) AND c.oid IS NULL ORDER BY 1
+"""
 # What members came to long ago is noted already: nobody reaches a first milestone because of the way this is written.
 _REACHED = (
     "CREATE TEMP TABLE risen ON COMMIT DROP AS SELECT p.member_id, p.points, p.last_at AS at, ("
@@ -98,11 +113,20 @@ def fill(platform: Any, events: int = FULL_EVENTS, members: int = FULL_MEMBERS) 
     for weight in FULL_TYPES.values():
         share.append(share[-1] + weight / sum(FULL_TYPES.values()))
     values = {"types": list(FULL_TYPES), "bounds": share[:-1]}
+    tables = ["contributions_contribution", *(table.split(" ")[0] for table in progress.TABLES.values())]
     with platform.unit_of_work() as session:
+        for statement in _AT_LENGTH:
+            session.execute(text(statement))
+        indexes = session.execute(text(_INDEXES), {"tables": tables}).tuples().all()
+        for name, _made in indexes:
+            session.execute(text(f"DROP INDEX {name}"))
         for statement in _FILL:
             asked = values if ":types" in statement else {}
             session.execute(text(statement.format(events=events, members=members)), asked)
+        session.execute(text("ANALYZE contributions_contribution"))
         progress.rebuild(session)
+        for _name, made in indexes:
+            session.execute(text(made.replace(":", "\\:")))
         for statement in _REACHED:
             session.execute(text(statement))
     with platform.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -23,7 +23,6 @@ from guildhall import Member, new_id, now
 from plugins.badges.catalogue import current
 from plugins.badges.queries import facts_of
 from plugins.contributions import boards, ranks, service
-from plugins.contributions.verify import verify
 
 DISK = True
 LIMIT = 8.0  # ms, of a contribution and its badges together
@@ -84,16 +83,14 @@ def _full(platform: Platform, notes: list[str]) -> str:
     actor = Actor.system("bench")
     with platform.unit_of_work(actor) as session:
         badges.write(session, actor, DEEP)
-        wrong = {name: found[:3] for name, found in verify(session).items() if found}
-    if wrong:
-        raise RuntimeError(f"the aggregates do not hold: {wrong}")
+    written = time.perf_counter() - began
     seconds, awards = badges.recalculated(platform, actor)
     with platform.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))
     notes.append(
         f"contributions: {community.FULL_EVENTS:,} events of {community.FULL_MEMBERS:,} members and {badges.BADGES}"
         f" badges, {len(DEEP)} of them with windows or conditions, were there after"
-        f" {time.perf_counter() - began:.0f} s; the aggregates held, {awards:,} awards took {seconds:.0f} s of that."
+        f" {time.perf_counter() - began:.0f} s: written in {written:.0f} s, {awards:,} awards in {seconds:.0f} s."
     )
     return f"{community.FULL_EVENTS:,} events"
 

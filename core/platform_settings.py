@@ -209,6 +209,32 @@ class PlatformSettings(Settings):
     report_copy_days: int = Field(
         30, ge=1, le=3650, description=_("Days that the files of scheduled reports can be fetched.")
     )
+    graphql_depth: int = Field(12, ge=2, le=50, description=_("GraphQL: how deep a query may go."))
+    graphql_fields: int = Field(
+        500, ge=10, le=5000, description=_("GraphQL: how many fields a query may name, aliases and fragments counted.")
+    )
+    graphql_page: int = Field(100, ge=1, le=200, description=_("GraphQL: the most rows of a page."))
+    graphql_cost: int = Field(
+        5000,
+        ge=100,
+        le=1_000_000,
+        description=_("GraphQL: how many records a query may read, as estimated before it is carried out."),
+    )
+    graphql_seconds: int = Field(
+        5, ge=1, le=60, description=_("GraphQL: how many seconds one statement of a query may take.")
+    )
+    stream_minutes: int = Field(
+        5, ge=1, le=60, description=_("Minutes after which a stream of events is closed, for its client to resume.")
+    )
+    streams: int = Field(
+        4,
+        ge=0,
+        le=64,
+        description=_(
+            "How many streams of events a web process keeps open, at most half of its threads. 0 keeps none."
+        ),
+    )
+    streams_each: int = Field(2, ge=1, le=64, description=_("How many of them one member may have."))
     event_days: int = Field(
         0,
         ge=0,

@@ -220,7 +220,8 @@ def _column_problems(bound: BoundResource) -> Iterator[str]:
     """What a resource says of columns that cannot be carried out."""
     resource, known = bound.resource, bound.resource.columns_of_model
     order = resource.order.removeprefix("-")
-    used = [order, *resource.search, *resource.filters, *resource.fields, *([resource.owner] if resource.owner else [])]
+    used = [order, *resource.search, *resource.filters, *resource.fields, *resource.graphql]
+    used += [resource.owner] if resource.owner else []
     if missing := [name for name in dict.fromkeys(used) if name not in known]:
         yield f"{bound.key} names columns that it does not have: {', '.join(missing)}"
     if order in known and known[order].nullable:

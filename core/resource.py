@@ -113,7 +113,9 @@ class Resource:
       where the row is the whole of a record: no deletion takes others along, no service must have its say.
     - ``sections``: parts of the form and of the record page; what none of them names comes last.
     - ``inline``: records that refer to this one, each kind in a tab of its record page.
-    - ``rest``: whether there are generated routes.
+    - ``rest``: whether there are generated routes; GraphQL has what they have.
+    - ``graphql``: columns that GraphQL shows where routes of its own take the place of generated ones: what those show
+      to everybody whom ``owner`` and permissions let see a record. Left out of GraphQL where none is named.
     - ``detail``, ``detail_template``: ``detail(session, record)`` returns the context of a template that is shown below
       the record.
     - ``form``, ``form_template``: ``form(session)`` returns the context of a template that is shown below the generated
@@ -154,6 +156,7 @@ class Resource:
     sections: Sequence[Section] = ()
     inline: Sequence[Inline] = ()
     rest: bool = True
+    graphql: Sequence[str] = ()
     menu: bool = True
     create: Callable[[Session, Actor, dict[str, Any]], Any] | None = None
     update: Callable[[Session, Actor, Any, dict[str, Any]], Any] | None = None

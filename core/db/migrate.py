@@ -33,7 +33,7 @@ def upgrade(url: str, branches: Sequence[Branch]) -> dict[str, Outcome]:
     Waits for the lock of another runner. A branch that fails is left at its last whole revision, its dependants
     are skipped, the rest goes on; a failure of the core is raised.
     """
-    engine = create_engine(url, poolclass=pool.NullPool)
+    engine = _engine(url)
     every, outcomes = readable(branches)
     with engine.connect() as lock:
         version = lock.dialect.server_version_info or (0,)
@@ -60,6 +60,11 @@ def upgrade(url: str, branches: Sequence[Branch]) -> dict[str, Outcome]:
     return outcomes
 
 
+def _engine(url: str) -> Engine:
+    """Revisions send several commands at once, which PostgreSQL does not prepare."""
+    return create_engine(url, poolclass=pool.NullPool, connect_args={"prepare_threshold": None})
+
+
 def _upgrade_one(engine: Engine, every: list[Branch], branch: Branch, done: dict[str, Outcome]) -> Outcome:
     if missing := [need for need in branch.requires if need in done and not done[need].ok]:
         return Outcome(False, f"it builds on {', '.join(missing)}, which could not be migrated")
@@ -78,7 +83,7 @@ def _upgrade_one(engine: Engine, every: list[Branch], branch: Branch, done: dict
 
 def downgrade(url: str, branches: Sequence[Branch], branch: Branch) -> Outcome:
     """Undo every revision of one branch, in one transaction; waits for the lock of another runner."""
-    engine = create_engine(url, poolclass=pool.NullPool)
+    engine = _engine(url)
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"), {"name": LOCK})
@@ -196,7 +201,7 @@ def revision(url: str, branches: Sequence[Branch], name: str, message: str) -> s
     branch = next(one for one in every if one.name == name)
     branch.folder.mkdir(exist_ok=True)
     number = len(list(branch.folder.glob("*.py"))) + 1
-    engine = create_engine(url, poolclass=pool.NullPool)
+    engine = _engine(url)
     with engine.connect() as connection:
         script = command.revision(
             settings(every, connection, scope=name),
@@ -219,7 +224,7 @@ def differences(url: str, branches: Sequence[Branch], name: str) -> list[object]
     from core.db.base import metadata, owner_of
 
     names = [CORE.name, *(branch.name for branch in branches)]
-    engine = create_engine(url, poolclass=pool.NullPool)
+    engine = _engine(url)
     with engine.connect() as connection:
         options = {
             "include_name": lambda table, kind, _: kind != "table" or owner_of(table or "", names) == name,

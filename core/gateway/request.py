@@ -152,11 +152,12 @@ def _open() -> Any:
     bodies.check(view)
     if request.method not in SAFE_METHODS and ("sid" in cookie or not is_api()) and not _bearer():
         csrf.protect()
+    reading = request.method in SAFE_METHODS or getattr(view, "reads", False)
     if g.actor.read_only and not getattr(view, "also_impersonating", False):
-        _only_read()
+        _only_read(reading)
     if _lacks_factor(g.actor) and not getattr(view, "without_two_factor", False):
         raise TwoFactorRequired()
-    if is_api() and request.method not in SAFE_METHODS and not request.path.startswith(SIGNING_IN):
+    if is_api() and not reading and not request.path.startswith(SIGNING_IN):
         switches.require(g.session, "core.rest_writes")
     owner = current_app.extensions["guildhall.owners"].get(request.blueprint)
     if owner in lifecycle.disabled(g.session):
@@ -171,6 +172,17 @@ def identify() -> Actor:
     g.actor = _identify()
     _admit()
     return actor()
+
+
+def identify_again(app: Flask, environ: dict[str, Any]) -> Actor:
+    """Who made a request, asked anew: for an answer that goes on long after it. Holds no session when it returns.
+
+    Raises Unauthenticated for a token that is no longer good, AdminAddressRefused.
+    """
+    with app.request_context(environ):
+        g.request_id = str(new_id())
+        g.actor = Actor(kind="anonymous", name="anonymous", ip=request.remote_addr, request_id=g.request_id)
+        return identify()
 
 
 def _spend(declared: str | None) -> None:
@@ -192,9 +204,9 @@ def _admit() -> None:
         raise AdminAddressRefused(address=request.remote_addr or "")
 
 
-def _only_read() -> None:
+def _only_read(reading: bool) -> None:
     """Who looks around as another member changes nothing; the database holds it for reading requests too."""
-    if request.method not in SAFE_METHODS:
+    if not reading:
         raise ReadOnlyImpersonation()
     g.session.execute(text("SET TRANSACTION READ ONLY"))
 

@@ -22,6 +22,7 @@ from flask import Response, g, jsonify, request
 from flask_smorest.utils import resolve_schema_instance
 from sqlalchemy.orm import Session
 
+from core.errors import Unauthenticated
 from core.gateway.limits import DECLARED
 from core.gateway.request import actor as current_actor
 from core.rest import fields, idempotency
@@ -62,7 +63,8 @@ class RestBlueprint(flask_smorest.Blueprint):
     ``public``. ``idempotent`` makes a POST take an Idempotency-Key. ``limit`` names the class
     the route is counted in, such as ``payment``, instead of the caller's general one. ``body_limit`` is the most bytes
     its body may have, or a function of the session that says it, where one megabyte (ten with files) is not what it
-    needs.
+    needs. ``reads`` says that a POST changes nothing: it is served while writing by REST is switched off, and to an
+    admin who only looks around as a member. ``any_key`` lets every API key in; the view asks for its bundle itself.
     """
 
     ARGUMENTS_PARSER = BodyParser()
@@ -111,6 +113,8 @@ class RestBlueprint(flask_smorest.Blueprint):
         limit: str | None = None,
         body_limit: int | Callable[[Session], int] | None = None,
         step_up: bool = False,
+        reads: bool = False,
+        any_key: bool = False,
     ) -> Callable[[View], View]:
         if sum((permission is not None, signed_in, public)) != 1:
             raise TypeError(f"{method} {rule}: say exactly one of permission, signed_in and public")
@@ -126,6 +130,9 @@ class RestBlueprint(flask_smorest.Blueprint):
                 actor = current_actor()
                 if permission:
                     actor.require(permission)
+                elif signed_in and any_key:
+                    if actor.member_id is None:
+                        raise Unauthenticated()
                 elif signed_in:
                     actor.require_session(or_bundle=f"{self.plugin}:{'read' if method == 'GET' else 'write'}")
                 if step_up:
@@ -148,6 +155,7 @@ class RestBlueprint(flask_smorest.Blueprint):
             documented.permission = permission
             documented.limit = limit
             documented.body_limit = body_limit
+            documented.reads = reads
             self.add_url_rule(rule, view.__name__, documented, methods=[method], tags=[self.plugin])
             return documented
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -33,8 +34,11 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
     def _register_error_handlers(self) -> None: ...
 
 
-def install(app: Flask, platform: Platform) -> None:
-    """Register every plugin's REST blueprint, generated routes included, and the document of them all."""
+def install(app: Flask, platform: Platform, also: Sequence[RestBlueprint] = ()) -> None:
+    """Register every plugin's REST blueprint, generated routes included, and the document of them all.
+
+    ``also`` are further blueprints of the core, of parts that build on this one.
+    """
     app.config.update(
         API_TITLE="Guildhall", API_VERSION=platform.registry.plugins["core"].version, OPENAPI_VERSION="3.1.0"
     )
@@ -48,7 +52,7 @@ def install(app: Flask, platform: Platform) -> None:
         for bound in platform.registry.resources.values():
             if bound.plugin == plugin.name and bound.resource.rest:
                 add_routes(generated, bound)
-        own = (core_rest, member_access.rest, compatibility.rest) if plugin.name == "core" else (plugin.rest,)
+        own = (core_rest, member_access.rest, compatibility.rest, *also) if plugin.name == "core" else (plugin.rest,)
         tested = None if platform.config.conformance_routes == "off" else plugin.conformance
         for blueprint in (*own, generated, tested):
             if isinstance(blueprint, RestBlueprint) and blueprint._docs:
@@ -81,4 +85,5 @@ def _filtered(document: dict[str, Any], disabled: frozenset[str]) -> dict[str, A
             del shown["paths"][path]
     shown["paths"]["/api/health"] = compatibility.HEALTH
     shown["servers"] = [{"url": "/"}]
+    shown["externalDocs"] = {"description": "GraphQL: the schema (SDL)", "url": "/api/v1/graphql/schema"}
     return shown

@@ -21,24 +21,25 @@ from core.rest.paging import Page, PageQuery, paginate
 from core.rest.schema import Schema
 
 LONGEST_TEXT = 20_000
+Order = list[tuple[Any, bool]]  # columns, unique together, each with whether it descends
 
 
 def add_routes(rest: RestBlueprint, bound: BoundResource) -> None:
     """Declare the routes that the resource's actions allow."""
     resource = bound.resource
-    name = "".join(word.title() for word in bound.key.replace(".", "_").split("_"))
-    shown = schema(name, bound, resource.readable, written=False)
+    name = name_of(bound)
+    shown = shown_schema(bound)
     collection, single = f"/{bound.path}", f"/{bound.path}/<key>"
     label, plural = bound.label.lower(), bound.label_plural.lower()
 
     if "list" in resource.actions:
 
         def listing(session: Session, actor: Actor, query: dict[str, Any]) -> Page:
-            return _list(bound, session, actor, query)
+            return page_of(bound, session, actor, query, order=order_of(bound))
 
         _named(listing, f"list_{bound.path}", f"List {plural}.")
         listing = rest.response(200, shown(many=True))(listing)
-        listing = rest.arguments(_query(name, bound), location="query")(listing)
+        listing = rest.arguments(list_query(bound), location="query")(listing)
         rest.get(collection, signed_in=True)(listing)
 
     if "create" in resource.actions:
@@ -77,6 +78,18 @@ def add_routes(rest: RestBlueprint, bound: BoundResource) -> None:
 
         _named(delete, f"delete_{bound.name}", f"Delete a {label}.")
         rest.delete(single, permission=bound.permission("delete"))(rest.response(204)(delete))
+
+
+def name_of(bound: BoundResource) -> str:
+    """What the resource's schemas begin with, such as ``WalletAsset``; types of GraphQL are called so too."""
+    return "".join(word.title() for word in bound.key.replace(".", "_").split("_"))
+
+
+def shown_schema(bound: BoundResource) -> type[Schema]:
+    """What answers show of a record, by REST and GraphQL alike."""
+    resource = bound.resource
+    keys = resource.readable if resource.rest else tuple(key for key in resource.readable if key in resource.graphql)
+    return schema(name_of(bound), bound, keys, written=False)
 
 
 def schema(name: str, bound: BoundResource, keys: tuple[str, ...], *, written: bool) -> type[Schema]:
@@ -130,7 +143,7 @@ def _secret(column: Any) -> bool:
     return bool(column.info.get("secret"))
 
 
-def _query(name: str, bound: BoundResource) -> Schema:
+def list_query(bound: BoundResource) -> Schema:
     """The query parameters of the list: paging, prefix search, the filters of each declared column."""
     made: dict[str, Any] = {}
     if bound.resource.search:
@@ -138,7 +151,7 @@ def _query(name: str, bound: BoundResource) -> Schema:
         made["q"] = fields.String(validate=validate.Length(max=120), metadata=about)
     for key in bound.resource.filters:
         made |= _filters(bound, key)
-    query: Any = type(f"{name}Query", (PageQuery,), made)
+    query: Any = type(f"{name_of(bound)}Query", (PageQuery,), made)
     found: Schema = query()
     return found
 
@@ -190,7 +203,26 @@ class Several(fields.String):
         return given
 
 
-def _list(bound: BoundResource, session: Session, actor: Actor, query: dict[str, Any]) -> Page:
+def order_of(bound: BoundResource) -> Order:
+    """The order a list has unless another is asked for."""
+    order = bound.resource.order
+    return keyset(bound, order.removeprefix("-"), order.startswith("-"))
+
+
+def keyset(bound: BoundResource, key: str, descending: bool) -> Order:
+    """The order by column ``key``, where the primary key decides among equals."""
+    model = bound.resource.model
+    keys = [(getattr(model, key), descending)]
+    if key != bound.resource.key:
+        keys.append((getattr(model, bound.resource.key), descending))
+    return keys
+
+
+def page_of(bound: BoundResource, session: Session, actor: Actor, query: dict[str, Any], *, order: Order) -> Page:
+    """One page of what ``actor`` may know of. ``query`` is what ``list_query`` loads to.
+
+    Raises PermissionMissing where not even one's own records may be reached, Invalid for a cursor of elsewhere.
+    """
     model = bound.resource.model
     statement = sa.select(model)
     if (visible := bound.visible(actor)) is not None:
@@ -199,12 +231,7 @@ def _list(bound: BoundResource, session: Session, actor: Actor, query: dict[str,
         statement = statement.where(*_compared(getattr(model, key), key, query))
     if query.get("q"):
         statement = statement.where(prefix_search(bound, query["q"]))
-    order = bound.resource.order
-    descending, key = order.startswith("-"), order.removeprefix("-")
-    keys = [(getattr(model, key), descending)]
-    if key != bound.resource.key:
-        keys.append((getattr(model, bound.resource.key), descending))
-    return paginate(session, statement, keys, limit=query["limit"], cursor=query["cursor"])
+    return paginate(session, statement, order, limit=query["limit"], cursor=query["cursor"])
 
 
 def _named(view: Any, name: str, summary: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,7 +16,7 @@ from .catalogue import current, kinds
 from .criteria import Node, parse
 from .errors import BadgeNotHeld, InvalidCriteria
 from .evaluator import evaluate
-from .leaf import Source
+from .leaf import Source, load_all
 from .models import Award, Badge, BadgeVersion
 
 KIND = "badges.undeserved"
@@ -55,7 +55,7 @@ def ask(session: Session, actor: Actor, members: Collection[UUID]) -> list[UUID]
     query = query.where(Award.member_id.in_(list(members)), Award.revoked_at.is_(None), Award.source != "manual")
     known = kinds(session)
     nodes: dict[tuple[UUID, int], Node | None] = {}
-    facts: dict[Source, dict[UUID, object]] = {}
+    facts: dict[Source, Mapping[UUID, object]] = {}
     opened = []
     for award, slug, criteria in session.execute(query.order_by(Award.id)):
         key = (award.badge_id, award.badge_version)
@@ -68,9 +68,7 @@ def ask(session: Session, actor: Actor, members: Collection[UUID]) -> list[UUID]
         found = nodes[key]
         if found is None:
             continue
-        for source in found.sources():
-            if source not in facts:
-                facts[source] = dict(source.load(session, members))
+        facts |= load_all(session, found.sources() - facts.keys(), members)
         mine = {source: facts[source][award.member_id] for source in found.sources()}
         if not found.closure()(mine):
             opened.append(

@@ -18,7 +18,7 @@ from guildhall import Actor, locks, new_id, now, publish
 from . import filters, rewards
 from .catalogue import Catalogue, Compiled, current
 from .events import BadgeAwarded
-from .leaf import Source
+from .leaf import Source, load_all
 from .leaves import HELD, VERIFIED
 from .models import Award, Badge
 
@@ -114,10 +114,12 @@ def _evaluate(
             continue
         last = position
         open_to = [member_id for member_id in had if badge.id not in had[member_id]]
-        for source in badge.sources - loaded if open_to else ():
-            for member_id, fact in source.load(session, had.keys()).items():
-                facts[member_id][source] = fact
-            loaded.add(source)
+        if open_to and not badge.sources <= loaded:
+            wanted = _wanted(had, [badge, *(catalogue.badges[one] for one in queue)], at) - loaded
+            for source, found in load_all(session, wanted, had.keys()).items():
+                for member_id, fact in found.items():
+                    facts[member_id][source] = fact
+            loaded |= wanted
         met = [member_id for member_id in open_to if badge.test(facts[member_id])]
         if not met:
             continue
@@ -145,6 +147,12 @@ def _evaluate(
     publish(session, actor, *events)
     rewards.ask(session, actor, due_rewards)
     return earned
+
+
+def _wanted(had: Mapping[UUID, set[UUID]], due: Iterable[Compiled], at: datetime) -> set[Source]:
+    """What the badges ask that somebody can still earn, so that it is read together."""
+    everybody_had = set[UUID].intersection(*had.values())
+    return {source for one in due if one.id not in everybody_had and one.active(at) for source in one.sources}
 
 
 def _event(badge: Compiled, award: Made, quiet: bool) -> BadgeAwarded:

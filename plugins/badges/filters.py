@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any
 from uuid import UUID, uuid5
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Uuid, column, delete, exists, func, literal, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, Integer, Uuid, column, delete, exists, func, literal, select, text, tuple_
 from sqlalchemy import update as change
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -65,18 +65,27 @@ def _id(one: Filter) -> UUID:
     return uuid5(_NAMES, f"{one.event}\n{one.where}")
 
 
+_KEPT = text("""
+    SELECT filter_id, member_id, count FROM badges_filtered_count
+    WHERE filter_id = ANY(:filters) AND member_id = ANY(:members)
+""")
+
+
+def _counts(session: Session, some: Collection[Filter], members: Collection[UUID]) -> dict[Filter, dict[UUID, int]]:
+    """Kept counts; who was never counted is counted in memory."""
+    kept: dict[UUID, dict[UUID, int]] = {one.id: {} for one in some}
+    for key, member, count in session.execute(_KEPT, {"filters": list(kept), "members": list(members)}):
+        kept[key][member] = count
+    rest = {one: set(members).difference(kept[one.id]) for one in some}
+    fresh = [one for one in some if rest[one]]
+    found = _counted(session, fresh, set().union(*rest.values())) if fresh else {}
+    return {one: {**dict.fromkeys(rest[one], 0), **found.get(one.id, {}), **kept[one.id]} for one in some}
+
+
 @cache
 def count_of(one: Filter) -> Source:
-    """The count as a fact. A member who was never counted is counted in memory."""
-
-    def load(session: Session, member_ids: Collection[UUID]) -> dict[UUID, int]:
-        query = select(FilteredCount.member_id, FilteredCount.count)
-        query = query.where(FilteredCount.filter_id == one.id, FilteredCount.member_id.in_(list(member_ids)))
-        kept = dict(session.execute(query).tuples().all())
-        rest = set(member_ids) - set(kept)
-        return {**dict.fromkeys(rest, 0), **kept, **_counted(session, [one], rest).get(one.id, {})}
-
-    return Source(f"filtered {one.id}", load)
+    """The count as a fact."""
+    return Source.one_of(f"filtered {one.id}", _counts, one)
 
 
 def column_of(frame: Frame, one: Filter) -> ColumnElement[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -17,15 +17,43 @@ Measured = int | str | bool | None
 Units38 = Annotated[int, Field(ge=1, lt=10**38)]
 
 
+Loader = Callable[[Session, Collection[Any], Collection[UUID]], Mapping[Any, Mapping[UUID, Any]]]
+
+
 @dataclass(frozen=True, eq=False)
 class Source:
     """Where leaves take their facts from: ``load(session, member_ids)`` answers one fact for each member.
 
-    Leaves that share a source share one load; it must do with a fixed number of statements.
+    Leaves that share a source share one load; it must do with a fixed number of statements. Sources that differ by a
+    ``key`` alone can share one too: ``together(session, keys, member_ids)`` answers the facts of each key.
     """
 
     name: str
     load: Callable[[Session, Collection[UUID]], Mapping[UUID, Any]]
+    key: Any = None
+    together: Loader | None = None
+
+    @classmethod
+    def one_of(cls, name: str, together: Loader, key: Any) -> Source:
+        """The source of ``key`` among those that ``together`` loads."""
+        return cls(name, lambda session, member_ids: together(session, [key], member_ids)[key], key, together)
+
+
+def load_all(
+    session: Session, sources: Iterable[Source], member_ids: Collection[UUID]
+) -> dict[Source, Mapping[UUID, Any]]:
+    """The facts of several sources by member, in as few statements as they can."""
+    found: dict[Source, Mapping[UUID, Any]] = {}
+    shared: dict[Loader, list[Source]] = {}
+    for source in sources:
+        if source.together is None:
+            found[source] = source.load(session, member_ids)
+        else:
+            shared.setdefault(source.together, []).append(source)
+    for together, some in shared.items():
+        facts = together(session, [source.key for source in some], member_ids)
+        found.update((source, facts[source.key]) for source in some)
+    return found
 
 
 Facts = Mapping[Source, Any]

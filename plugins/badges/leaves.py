@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import ColumnElement, Select, exists, false, func, null, select
+from sqlalchemy import ColumnElement, Select, exists, false, func, null, select, text
 from sqlalchemy.orm import Session
 
 from guildhall import Member, _
@@ -31,24 +31,25 @@ EMAIL_VERIFIED = "email.verified"  # no contribution, but what an event can brin
 BadgeSlug = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 
 
-def _held(session: Session, member_ids: Collection[UUID]) -> dict[UUID, frozenset[str]]:
-    held: dict[UUID, set[str]] = {member_id: set() for member_id in member_ids}
-    query = select(Award.member_id, Badge.slug).join(Badge, Badge.id == Award.badge_id)
-    query = query.where(Award.member_id.in_(list(member_ids)), Award.revoked_at.is_(None))
-    for member_id, slug in session.execute(query):
-        held[member_id].add(slug)
-    return {member_id: frozenset(slugs) for member_id, slugs in held.items()}
+_OWN = text("""
+    SELECT m.id, m.email_verified_at IS NOT NULL, ARRAY(
+        SELECT b.slug FROM badges_award a JOIN badges_badge b ON b.id = a.badge_id
+        WHERE a.member_id = m.id AND a.revoked_at IS NULL
+    ) FROM core_member m WHERE m.id = ANY(:ids)
+""")
 
 
-HELD = Source("held", _held)
+def _own(session: Session, asked: Collection[str], member_ids: Collection[UUID]) -> dict[str, dict[UUID, Any]]:
+    """What members hold, and whether their address is confirmed."""
+    held: dict[UUID, frozenset[str]] = {}
+    verified: dict[UUID, bool] = {}
+    for member_id, confirmed, slugs in session.execute(_OWN, {"ids": list(member_ids)}):
+        held[member_id], verified[member_id] = frozenset(slugs), confirmed
+    return {"held": held, "verified": verified}
 
 
-def _verified(session: Session, member_ids: Collection[UUID]) -> dict[UUID, bool]:
-    query = select(Member.id, Member.email_verified_at.is_not(None)).where(Member.id.in_(list(member_ids)))
-    return dict(session.execute(query).tuples().all())
-
-
-VERIFIED = Source("verified", _verified)
+HELD = Source.one_of("held", _own, "held")
+VERIFIED = Source.one_of("verified", _own, "verified")
 
 
 def yes_or_no(ok: bool, met: str, open_: str) -> Explanation:

@@ -14,7 +14,7 @@ from plugins.contributions import MemberProgress, TypeProgress
 from .catalogue import BADGE, kinds
 from .criteria import Explained, parse
 from .errors import InvalidCriteria
-from .leaf import Source
+from .leaf import Source, load_all
 from .models import Award, Badge
 
 CANDIDATES = 100  # of each order: what is read does not grow with the community
@@ -35,7 +35,7 @@ def nearest_members(session: Session, badge: Badge, most: int = MOST) -> list[tu
     types = {cause for cause in node.depends_on() if cause != "*" and not cause.startswith(BADGE)}
     candidates = _candidates(session, badge, types)
     sources: frozenset[Source] = node.sources()
-    facts = {source: source.load(session, list(candidates)) for source in sources}
+    facts = load_all(session, sources, list(candidates))
     found = []
     for member_id, member in candidates.items():
         tree = node.explain({source: facts[source][member_id] for source in sources})

@@ -19,7 +19,7 @@ from .criteria import Explained, Node, parse
 from .errors import InvalidCriteria, PreviewTooSlow
 from .evaluator import taken
 from .frame import Frame
-from .leaf import Facts, Source
+from .leaf import Facts, Source, load_all
 from .models import Award, Badge, BadgeText, BadgeVersion, Category, CategoryText
 from .seeds import SEEDED, SEEDED_CATEGORIES
 from .service import check_criteria, find
@@ -286,7 +286,7 @@ def _ever_had(slug: str) -> Select[Any]:
 def facts_of(session: Session, nodes: Iterable[Node], member_id: UUID) -> Facts:
     """One member's facts for these trees, each source loaded once."""
     sources = frozenset[Source]().union(*(node.sources() for node in nodes))
-    return {source: source.load(session, [member_id])[member_id] for source in sources}
+    return {source: facts[member_id] for source, facts in load_all(session, sources, [member_id]).items()}
 
 
 def _state(award: Award | None) -> str:

@@ -17,7 +17,7 @@ from .criteria import parse
 from .errors import InvalidCriteria
 from .evaluator import taken
 from .frame import Frame
-from .leaf import Source
+from .leaf import Source, load_all
 from .models import Award, Badge, BadgeVersion
 
 CHUNK = 1_000
@@ -69,8 +69,9 @@ def _members(session: Session, catalogue: Catalogue, members: list[UUID], gone: 
     if not badges:
         return
     facts: dict[UUID, dict[Source, object]] = {member_id: {} for member_id in members}
-    for source in frozenset[Source]().union(*(badge.sources for badge in badges)):
-        for member_id, fact in source.load(session, members).items():
+    sources = frozenset[Source]().union(*(badge.sources for badge in badges))
+    for source, found in load_all(session, sources, members).items():
+        for member_id, fact in found.items():
             facts[member_id][source] = fact
     had = set(session.execute(select(Award.member_id, Award.badge_id).where(Award.member_id.in_(members))).tuples())
     at = now()

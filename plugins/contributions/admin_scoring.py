@@ -154,13 +154,12 @@ def decide_group_page(session: Session, actor: Actor, key: UUID) -> Any:
 def analytics_page(session: Session, actor: Actor) -> str:
     """Figures by type of the last 90 days, and cohorts of the last year."""
     today = now().date()
-    totals: dict[str, dict[str, Any]] = {}
-    for one in analytics.days(session, today - timedelta(days=89), today):
-        row = totals.setdefault(one.type, {"type": one.type, "count": 0, "points": 0})
-        row["count"] += one.count
-        row["points"] += one.points
+    totals = [
+        {"type": code, "count": count, "points": points}
+        for code, count, points in analytics.totals(session, today - timedelta(days=89), today)
+    ]
     found = analytics.cohorts(session, today - timedelta(days=365))
-    return render("contributions/analytics.html", totals=list(totals.values()), cohorts=found)
+    return render("contributions/analytics.html", totals=totals, cohorts=found)
 
 
 @pages.post("/seasons/<uuid:key>/close", permission="contributions:season:close")

@@ -19,14 +19,17 @@ _DAYS = text("""
     FROM contributions_contribution
     WHERE state = 'counted' AND occurred_at >= :start AND occurred_at < :end GROUP BY 1, 2 ORDER BY 1, 2
 """)
+_TOTALS = text("""
+    SELECT type, count(*), sum(points + correction)::numeric FROM contributions_contribution
+    WHERE state = 'counted' AND occurred_at >= :start AND occurred_at < :end GROUP BY 1 ORDER BY 1
+""")
 _COHORTS = text("""
-    WITH firsts AS (
-        SELECT member_id, min(month) AS cohort FROM contributions_month_progress GROUP BY 1
-    )
     SELECT cohort, ((extract(year FROM month) - extract(year FROM cohort)) * 12
         + extract(month FROM month) - extract(month FROM cohort))::int AS age, count(*)
-    FROM firsts JOIN contributions_month_progress USING (member_id)
-    WHERE cohort >= :since GROUP BY 1, 2 ORDER BY 1, 2
+    FROM (
+        SELECT member_id, date_trunc('month', first_at AT TIME ZONE 'UTC')::date AS cohort
+        FROM contributions_progress WHERE first_at >= :since
+    ) firsts JOIN contributions_month_progress USING (member_id) GROUP BY 1, 2 ORDER BY 1, 2
 """)
 
 
@@ -59,10 +62,16 @@ def days(session: Session, first: date, last: date) -> list[DayFigures]:
     ]
 
 
+def totals(session: Session, first: date, last: date) -> list[tuple[str, int, int]]:
+    """Type, number and points of what counted from ``first`` to ``last`` with both, by type."""
+    span = {"start": _midnight(first), "end": _midnight(last + timedelta(days=1))}
+    return [(code, count, int(points)) for code, count, points in session.execute(_TOTALS, span)]
+
+
 def cohorts(session: Session, since: date) -> list[Cohort]:
     """Cohorts by month from ``since`` on, oldest first."""
     found: dict[date, list[int]] = {}
-    for month, age, count in session.execute(_COHORTS, {"since": since.replace(day=1)}):
+    for month, age, count in session.execute(_COHORTS, {"since": _midnight(since.replace(day=1))}):
         active = found.setdefault(month, [])
         active += [0] * (age - len(active)) + [count]
     return [Cohort(month=month, active=active) for month, active in found.items()]

@@ -66,6 +66,12 @@ from .settings import ContributionSettings
 # They declare their routes and pages on the blueprints of ``rest`` and ``admin`` when they are imported.
 ROUTES = (admin_imports, admin_scoring, rest_boards, rest_corrections, rest_imports, rest_webhooks)
 
+# Of a contribution, as its routes show it to its member too.
+SHOWN = (
+    "id", "member_id", "type", "points", "correction", "state", "reason", "breakdown", "type_version", "details",
+    "source", "event_key", "challenge_id", "submission_id", "occurred_at", "created_at",
+)  # fmt: skip
+
 plugin = Plugin(
     "contributions",
     version="0.1.0",
@@ -88,6 +94,7 @@ plugin = Plugin(
             audit=False,
             events=False,
             rest=False,
+            graphql=SHOWN,
         ),
         Resource(
             ContributionType,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -21,26 +21,23 @@ _BY_TYPE = text("""
     GROUP BY c.type, t.label ORDER BY 3 DESC, 1
 """)
 _ACTIVE = text("""
-    SELECT CAST(date_trunc(:step, c.occurred_at AT TIME ZONE :zone) AS date) AS step,
-        count(DISTINCT c.member_id) AS active,
-        count(DISTINCT c.member_id) FILTER (WHERE NOT EXISTS (
-            SELECT FROM contributions_contribution e WHERE e.member_id = c.member_id AND e.state = 'counted'
-                AND e.occurred_at < CAST(date_trunc(:step, c.occurred_at AT TIME ZONE :zone) AS timestamp)
-                    AT TIME ZONE :zone
-        )) AS fresh,
-        count(*) AS count
-    FROM contributions_contribution c
-    WHERE c.state = 'counted' AND c.occurred_at >= :since AND c.occurred_at < :until GROUP BY 1
+    SELECT CAST(mine.step AS date) AS step, count(*) AS active,
+        count(*) FILTER (WHERE p.first_at >= mine.step AT TIME ZONE :zone) AS fresh, sum(mine.number) AS count
+    FROM (
+        SELECT date_trunc(:step, occurred_at AT TIME ZONE :zone) AS step, member_id, count(*) AS number
+        FROM contributions_contribution
+        WHERE state = 'counted' AND occurred_at >= :since AND occurred_at < :until GROUP BY 1, 2
+    ) mine JOIN contributions_progress p USING (member_id) GROUP BY mine.step
 """)
 _RETENTION = text("""
-    WITH began AS (
-        SELECT member_id, min(month) AS month FROM contributions_month_progress WHERE count > 0 GROUP BY member_id
-    )
-    SELECT b.month, count(DISTINCT b.member_id) AS members,
+    SELECT b.month, count(*) AS members,
         CAST((extract(year FROM p.month) - extract(year FROM b.month)) * 12
             + extract(month FROM p.month) - extract(month FROM b.month) AS int) AS later
-    FROM began b JOIN contributions_month_progress p ON p.member_id = b.member_id AND p.count > 0
-    WHERE b.month >= :first AND b.month <= :last GROUP BY b.month, later ORDER BY b.month, later
+    FROM (
+        SELECT member_id, CAST(date_trunc('month', first_at AT TIME ZONE 'UTC') AS date) AS month
+        FROM contributions_progress WHERE first_at >= :first AND first_at < :until
+    ) b JOIN contributions_month_progress p ON p.member_id = b.member_id AND p.count > 0
+    GROUP BY b.month, later ORDER BY b.month, later
 """)
 _LIST = (
     "/admin/contributions/contribution/list/?_flt_0_state=counted&_flt_0_occurred_at={since}&_flt_1_occurred_at={until}"
@@ -65,7 +62,8 @@ def retention(session: Session, period: Period, _parameters: Mapping[str, str]) 
     """
     cohorts: dict[date, list[int]] = {}
     present = _month(now().date())
-    bounds = {"first": period.first.replace(day=1), "last": period.last}
+    after = period.last.replace(day=1) + timedelta(days=31)
+    bounds = {"first": _began(period.first), "until": _began(after)}
     for month, members, later in session.execute(_RETENTION, bounds):
         cohort = cohorts.setdefault(month, [0] * (LATER + 1))
         if later <= LATER:
@@ -74,6 +72,11 @@ def retention(session: Session, period: Period, _parameters: Mapping[str, str]) 
         (month, *(count if _month(month) + later <= present else None for later, count in enumerate(counts)))
         for month, counts in cohorts.items()
     ]
+
+
+def _began(day: date) -> datetime:
+    """When the month (UTC) of a day began."""
+    return datetime(day.year, day.month, 1, tzinfo=UTC)
 
 
 def _month(day: date) -> int:

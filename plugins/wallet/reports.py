@@ -31,8 +31,9 @@ _FUND = text("""
         AND e.recorded_at >= :since AND e.recorded_at < :until GROUP BY 1
 """)
 _OPENING = text("""
-    SELECT coalesce(sum(e.amount), 0) FROM wallet_entry e JOIN wallet_account a ON a.id = e.account_id
-    WHERE a.asset = :asset AND a.purpose = 'rewards' AND a.member_id IS NULL AND e.recorded_at < :since
+    SELECT coalesce(sum(e.balance_after), 0) FROM wallet_account a
+    JOIN wallet_entry e ON e.account_id = a.id AND e.version = wallet_entries_until(a.id, :since, false)
+    WHERE a.asset = :asset AND a.purpose = 'rewards' AND a.member_id IS NULL
 """)
 _ASSETS = text("SELECT code, name FROM wallet_asset ORDER BY kind <> 'point', code")
 _SCALE = text("SELECT scale FROM wallet_asset WHERE code = :asset")

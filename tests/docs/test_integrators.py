@@ -20,6 +20,7 @@ from tests.conftest import Client, Cluster, test_config
 ROOT = Path(__file__).resolve().parents[2]
 FILE = re.compile(r"<!-- file: (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+GRAPHQL = re.compile(r"<!-- graphql -->\n```graphql\n(.*?)```", re.DOTALL)
 PAGE = (ROOT / "docs" / "integrators.md").read_text()
 
 
@@ -80,6 +81,15 @@ def test_the_bookshelf_works_as_written(tmp_path: Path, shell: Any) -> None:
     platform.database.dispose()
 
 
+def query_the_books(client: Client) -> None:
+    """The queries of the page, as they stand there."""
+    query, subscription = GRAPHQL.findall(PAGE)
+    found = client.post("/api/v1/graphql", {"query": query}).json
+    assert [edge["node"]["title"] for edge in found["data"]["bookshelfBooks"]["edges"]] == ["Momo"]
+    refused = client.post("/api/v1/graphql", {"query": subscription}, headers={"Accept": "text/event-stream"})
+    assert refused.json["error"]["code"] == "PERMISSION_MISSING"  # a member does not see events
+
+
 def share_a_book(platform: Platform) -> None:
     from app import create_app
     from plugins.contributions.queries import facts
@@ -89,6 +99,7 @@ def share_a_book(platform: Platform) -> None:
     answer = client.post("/api/v1/bookshelf/books", {"title": "Momo", "author": "Michael Ende"})
     assert answer.status_code == 201, answer.json
     assert answer.json["data"]["owner_id"] == str(member.id)
+    query_the_books(client)
     Deliverer(platform.database).drain()
     with platform.unit_of_work(Actor.system()) as session:
         assert facts(session, [member.id])[member.id].count_by_type == {"learning.completed": 1}

@@ -12,7 +12,7 @@ from tests.e2e.test_story import settled
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.browser]
 MOST_BYTES = 300_000  # compressed, without pictures
-# Of Cumulative Layout Shift, where 0.1 is good (web.dev/cls): a time that becomes "now" after the paint moves its column.
+# Of Cumulative Layout Shift, where 0.1 is good (web.dev/cls). A time that becomes "now" after the paint moves a column.
 MOST_SHIFT = 0.1
 WEIGHT = """() => {
   const all = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];

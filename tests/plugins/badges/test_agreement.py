@@ -242,6 +242,7 @@ def test_the_best_days_count_whenever_they_were(session: Session) -> None:
     just = _write(session, {**EMPTY, "hours": [("git.commit", hour, True) for hour in (0, 50, 60, 73)]})
     late = _write(session, {**EMPTY, "hours": [("git.commit", hour, True) for hour in (50, 60, 74)]})
     assert [node.closure()(facts_of(session, [node], one)) for one in (just, late)] == [True, False]
+    assert [_by_sql(session, node, [one])[one][0] for one in (just, late)] == [True, False]
     told = node.explain(facts_of(session, [node], late)).leaf
     assert told
     assert told.text == "at best 2 of 3 contributions within 1 days"

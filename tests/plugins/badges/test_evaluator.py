@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import delete, func, select, update
+from sqlalchemy import event as sa_event
 from sqlalchemy.orm import Session
 
 from core.clock import frozen
@@ -216,8 +217,6 @@ def test_a_badge_whose_leaf_is_gone_does_not_stop_the_others(session: Session, s
 
 
 def test_evaluating_takes_few_statements(session: Session, system: Actor) -> None:
-    from sqlalchemy import event as sa_event
-
     [member_id] = add_people(session)
     handlers.evaluate(session, system, record(session, system, member_id, "git.commit"))
     nothing_new = record(session, system, member_id, "git.commit")
@@ -240,3 +239,22 @@ def test_a_not_is_the_same_in_both_readings(session: Session, system: Actor) -> 
     recalculate_all(session, system)
     assert ["quiet-one" in one for one in by_events] == [True, False]
     assert [slugs(session, one) for one in (silent, loud)] == by_events
+
+
+def test_the_windows_of_all_badges_are_read_at_once(session: Session, system: Actor) -> None:
+    [member_id] = add_people(session)
+    for number, days in enumerate((1, 7, 30)):
+        for code in ("git.commit", "*"):
+            leaf = {"type": "event.count", "event": code, "count": 2, "days": days}
+            add_badge(session, system, f"within-{number}-{'any' if code == '*' else 'commits'}", leaf)
+    record(session, system, member_id, "git.commit")
+    recorded = record(session, system, member_id, "git.commit")
+    sent: list[str] = []
+    listener = (session.connection(), "before_cursor_execute", lambda *told: sent.append(told[2]))
+    sa_event.listen(*listener)
+    handlers.evaluate(session, system, recorded)
+    sa_event.remove(*listener)
+    assert sum("width_bucket" in statement for statement in sent) == 1
+    assert {f"within-{number}-{kind}" for number in range(3) for kind in ("any", "commits")} <= slugs(
+        session, member_id
+    )

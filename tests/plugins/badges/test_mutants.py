@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import true
+from sqlalchemy import text, true
 from sqlalchemy.orm import Session
 
 from guildhall import Actor
@@ -75,6 +75,13 @@ BEST = counts.best
             counts,
             "best",
             lambda event, days, keep: BEST(event, days + 1, keep),
+            lambda session, system: test_agreement.test_the_best_days_count_whenever_they_were(session),
+            id="a day too long in SQL",
+        ),
+        pytest.param(
+            counts,
+            "BEST",
+            text(counts.BEST.text.replace("pair.days * ", "(pair.days + 1) * ")),
             lambda session, system: test_agreement.test_the_best_days_count_whenever_they_were(session),
             id="a day too long",
         ),

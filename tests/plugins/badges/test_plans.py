@@ -6,19 +6,22 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, event, func, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from guildhall import Member, new_id
-from plugins.badges import Award, queries
+from plugins.badges import Award, filters, queries
 from plugins.badges.catalogue import kinds
-from plugins.badges.counts import best
+from plugins.badges.counts import BEST, best, best_of
 from plugins.badges.criteria import parse
+from plugins.badges.filters import Filter, count_of
 from plugins.badges.frame import Frame
+from plugins.badges.leaf import load_all
+from plugins.badges.leaves import HELD, VERIFIED
 from plugins.badges.models import FilteredCount
 
-from .conftest import count, held, points
+from .conftest import add_people, count, held, points
 
 SOMEBODY = UUID(int=7)
 
@@ -67,6 +70,29 @@ def test_the_best_days_of_a_member_are_read_from_an_index_alone(session: Session
     assert "Index Only Scan using ix_contributions_contribution_counted" in told
 
 
+def test_best_days_of_many_kinds_are_read_from_the_same_index(session: Session) -> None:
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    asked = {"ids": [SOMEBODY], "events": ["*", "git.commit"], "pairs": ["*", "git.commit"], "days": [7, 30]}
+    told = "\n".join(session.scalars(text(f"EXPLAIN {BEST.text}"), asked))
+    assert "Index Only Scan using ix_contributions_contribution_counted" in told
+    assert "Seq Scan" not in told
+
+
+def test_facts_of_a_kind_are_read_in_one_statement(session: Session) -> None:
+    somebody, *_others = ids = add_people(session, 3)
+    windows = [best_of("git.commit", 7), best_of("git.commit", 30), best_of("*", 7)]
+    counts = [count_of(Filter("git.merge", f"details.lines > {lines}")) for lines in (1, 2)]
+    filters.recount(session, [one.key for one in counts], ids)
+    sent: list[str] = []
+    listener = (session.connection(), "before_cursor_execute", lambda *told: sent.append(told[2]))
+    event.listen(*listener)
+    found = load_all(session, [*windows, *counts, HELD, VERIFIED], ids)
+    event.remove(*listener)
+    assert len(sent) == 3, sent
+    assert [found[one][somebody] for one in (*windows, *counts)] == [0] * 5
+    assert (found[HELD][somebody], found[VERIFIED][somebody]) == (frozenset(), False)
+
+
 def test_criteria_are_plain_comparisons_that_indexes_answer(session: Session) -> None:
     node = parse({"all": [points(5000), count("git.commit", 10), held("winner")]}, kinds(session))
     frame = Frame()
@@ -89,7 +115,6 @@ def test_a_preview_counts_those_who_gain_and_those_who_would_not_meet_it(session
     from plugins.badges import service
     from plugins.badges.recalculation import recalculate
 
-    from .conftest import add_people
     from .test_recalculation import give_points
 
     low, high, hand = add_people(session, 3)

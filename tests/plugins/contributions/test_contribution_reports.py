@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import TextClause, insert, text
 from sqlalchemy.orm import Session
 
 from core.clock import frozen
 from core.reports.period import Period
 from core.reports.run import run
 from guildhall import Actor, new_id
+from plugins.contributions import analytics, progress, reports
 from plugins.contributions.models import Contribution
 
 from .conftest import add_people
@@ -56,12 +57,7 @@ def history(session: Session) -> list[dict]:
             }
         )
     session.execute(insert(Contribution), rows)
-    session.execute(
-        text(
-            "INSERT INTO contributions_month_progress SELECT member_id, date_trunc('month', occurred_at AT TIME ZONE "
-            "'UTC'), count(*), 0 FROM contributions_contribution WHERE state = 'counted' GROUP BY 1, 2"
-        )
-    )
+    progress.rebuild(session)
     return [row for row in rows if row["state"] == "counted"]
 
 
@@ -123,3 +119,40 @@ def test_retention(session: Session, system: Actor, history: list[dict]) -> None
         told = run(session, system, "contributions.retention", period)
     came = {row[0]: sum(cell is not None for cell in row[1:]) for row in told.rows}
     assert came == {month: min(7, (2026 - month.year) * 12 + 3 - month.month + 1) for month in came}
+
+
+def test_cohorts_and_totals(session: Session, history: list[dict]) -> None:
+    months: dict = {}
+    for row in history:
+        months.setdefault(row["member_id"], set()).add(row["occurred_at"].date().replace(day=1))
+    since = sorted({min(mine) for mine in months.values()})[1]
+    expected: dict = {}
+    for mine in months.values():
+        for month in mine:
+            later = (month.year - min(mine).year) * 12 + month.month - min(mine).month
+            cohort = expected.setdefault(min(mine), [])
+            cohort += [0] * (later + 1 - len(cohort))
+            cohort[later] += 1
+    found = {one.month: one.active for one in analytics.cohorts(session, since + timedelta(days=20))}
+    assert found == {month: active for month, active in expected.items() if month >= since}
+    span = (date(2025, 6, 1), date(2025, 12, 31))
+    days = analytics.days(session, *span)
+    by_type: dict = {code: [one for one in days if one.type == code] for code in sorted({one.type for one in days})}
+    assert analytics.totals(session, *span) == [
+        (code, sum(one.count for one in mine), sum(one.points for one in mine)) for code, mine in by_type.items()
+    ]
+
+
+@pytest.mark.parametrize("query", [analytics._COHORTS, reports._RETENTION], ids=["cohorts", "retention"])
+def test_who_came_again_is_read_from_the_aggregates(session: Session, query: TextClause) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    asked = dict.fromkeys(query._bindparams, at)
+    told = "\n".join(session.scalars(text(f"EXPLAIN {query.text}"), asked))
+    assert "contributions_progress" in told and "contributions_contribution" not in told
+
+
+def test_who_is_new_is_not_looked_for_among_all_contributions(session: Session) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    asked = {"step": "day", "zone": "UTC", "since": at, "until": at + timedelta(days=30)}
+    told = "\n".join(session.scalars(text(f"EXPLAIN {reports._ACTIVE.text}"), asked))
+    assert told.count(" on contributions_contribution ") == 1 and "SubPlan" not in told

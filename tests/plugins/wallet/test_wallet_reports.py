@@ -7,13 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.clock import frozen
 from core.reports.period import Period
 from core.reports.run import run
 from guildhall import Actor
-from plugins.wallet import service
+from plugins.wallet import reports, service
 
 from .conftest import new_wallet
 
@@ -77,3 +78,13 @@ def test_reward_fund(session: Session, system: Actor, history: list[tuple[date, 
         if day >= PERIOD.first:
             expected.append((day, came, paid, balance))
     assert list(told.rows) == expected
+
+
+def test_a_period_is_read_from_an_index_that_is_small(session: Session) -> None:
+    session.execute(text("SET LOCAL enable_seqscan = off"))
+    span = {"since": BEGINS, "until": BEGINS + timedelta(days=30), "asset": "POINTS", "step": "day", "zone": "UTC"}
+    period = "SELECT amount FROM wallet_entry WHERE recorded_at >= :since AND recorded_at < :until"
+    told = "\n".join(session.scalars(text(f"EXPLAIN {period}"), span))
+    assert "ix_wallet_entry_recorded_at" in told
+    opening = "\n".join(session.scalars(text(f"EXPLAIN {reports._OPENING.text}"), span))
+    assert "pk_wallet_entry" in opening and "wallet_entries_until" in opening
