@@ -47,6 +47,7 @@ NAMES = {
     "JSON",
     "REST",
     "API",
+    "GraphQL",
     "XP",
     "POINTS",
     "USD",

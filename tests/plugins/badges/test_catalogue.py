@@ -73,7 +73,7 @@ def test_badges_have_names_in_other_languages(admin: Any, client: Any) -> None:
     assert wrote.status_code == 200, wrote.json
     named = {one["slug"]: one for one in client.get(f"{API}/badges?locale=fr_CA").json["data"]}
     assert (named["winner"]["name"], named["finalist"]["name"]) == ("Vainqueur", "Finaliste")
-    assert named["winner"]["description"] == "Won a challenge."
+    assert named["winner"]["description"] == "A remporté un défi."
     assert client.get(f"{API}/badges/winner?locale=fr").json["data"]["name"] == "Vainqueur"
     assert client.get(f"{API}/badges/winner").json["data"]["name"] == "Winner"
     assert [one["locale"] for one in admin.get(f"{API}/badges/winner/texts").json["data"]] == ["fr"]

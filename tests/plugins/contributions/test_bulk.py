@@ -120,7 +120,8 @@ def test_one_batch_event_for_each_thousand_that_count(session: Session, system: 
     rows.append(NewContribution(line=1500, member_id=ada, type="git.release", event_key="r"))
     outcomes = service.record_many(session, system, rows)
     assert [one.outcome for one in outcomes] == ["recorded"] * 1500 + ["rejected"]
-    batches = session.scalars(select(EventRow.payload).where(EventRow.name == "contributions.batch.recorded")).all()
+    told = select(EventRow.payload).where(EventRow.name == "contributions.batch.recorded").order_by(EventRow.id)
+    batches = session.scalars(told).all()
     assert [len(batch["contribution_ids"]) for batch in batches] == [1000, 500]
     assert all(batch["member_ids"] == sorted([str(ada), str(bob)]) for batch in batches)
     assert all(batch["types"] == ["git.commit"] for batch in batches)
