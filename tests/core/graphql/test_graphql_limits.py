@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -236,3 +237,10 @@ def test_many_at_once_mix_nothing_up(people: Callable[..., Person], web: Any) ->
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+def test_a_query_is_answered_where_an_event_loop_runs_already(admin: Person) -> None:
+    async def asked() -> Any:
+        return admin.post(URL, {"query": "{ libraryBooks(first: 1) { edges { node { id owner { id } } } } }"}).json
+
+    assert "data" in asyncio.run(asked())
