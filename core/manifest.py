@@ -53,7 +53,6 @@ from core.reviews.queries import waiting
 from core.switches.commands import switch
 from core.switches.own import SWITCHES
 from core.webhooks import delivery as webhook_delivery
-from core.webhooks import service as webhooks
 from core.webhooks.events import WebhookPinged, WebhookStopped
 from core.webhooks.models import Webhook
 
@@ -94,19 +93,15 @@ core = Plugin(
             label=_("Webhook"),
             label_plural=_("Webhooks"),
             icon="webhook",
+            actions=("list", "show"),
             columns=("description", "url", "state", "created_at"),
-            fields=("url", "events", "description"),
             search=("url",),
             few=True,
             filters=("state",),
             order="-id",
             hidden=("secret", "former_secret"),
             labels={"url": _("Address"), "description": _("What it is for"), "events": _("Events")},
-            help={"events": _("Names of events, or patterns such as wallet.*.")},
             states={"state": {"active": "green", "off": "gray", "gone": "red", "failing": "red"}},
-            create=webhooks.create,
-            update=webhooks.change,
-            delete=webhooks.delete,
             events=False,
             page="/admin/webhooks/{id}",
             new_page="/admin/webhooks/new",
@@ -172,6 +167,9 @@ core = Plugin(
         Permission("core:list:export", _("Export lists as files")),
         Permission("core:list:save", _("Save views of lists and choose their columns")),
         Permission("core:list:share", _("Share saved views of lists")),
+        Permission("core:webhook:create", _("Make webhooks")),
+        Permission("core:webhook:update", _("Change webhooks, test them and give them new secrets")),
+        Permission("core:webhook:delete", _("Delete webhooks")),
         Permission("core:audit:list", _("See the audit trail")),
         Permission("core:audit:export", _("Export the audit trail")),
         Permission("core:settings:show", _("See settings")),

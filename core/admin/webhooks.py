@@ -103,8 +103,7 @@ def send_again(session: Session, actor: Actor, key: UUID) -> Any:
 
 @pages.post("/<uuid:key>/delete", permission=REMOVE, step_up=True)
 def delete(session: Session, actor: Actor, key: UUID) -> Any:
-    resource = platform().registry.resources["core.webhook"]
-    resource.delete(session, actor, _found(session, key))
+    service.delete(session, actor, _found(session, key))
     flash(_("The webhook is deleted."))
     return redirect("/admin/core/webhook/list/")
 

@@ -98,7 +98,7 @@ def _told(one: Filter, words: Mapping[str, str]) -> str:
 def _day(state: ListState, one: Filter, raw: str) -> str:
     try:
         value = typed_value(getattr(state.bound.resource.model, one.column), raw)
-    except Exception:
+    except (ValueError, OverflowError):
         return raw
     told = format_date(value, "medium") if len(raw) <= 10 else format_datetime(value, "medium")
     return str(told)

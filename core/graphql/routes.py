@@ -137,9 +137,9 @@ def _subscribed(session: Session, actor: Actor, prepared: Prepared, chosen: Plat
     last = request.headers.get("Last-Event-ID", "").strip()
     resume = Place.read(session, last) if last else None
     most = min(chosen.streams, max(1, platform.config.web_threads // 2))
-    release = streams.admit(actor.member_id, most=most, each=chosen.streams_each)
     session.commit()
     session.close()
+    release = streams.admit(actor.member_id, most=most, each=chosen.streams_each)
     answer = sse.streamed(follower.parts(streams, resume, chosen.stream_minutes * 60))
     answer.call_on_close(release)
     return answer

@@ -8,7 +8,6 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete as sql_delete
 from sqlalchemy import insert, text
 from sqlalchemy.orm import Session
 
@@ -77,9 +76,10 @@ def change(session: Session, actor: Actor, webhook: Webhook, values: dict[str, A
 
 
 def delete(session: Session, actor: Actor, webhook: Webhook) -> None:
-    """End a webhook with its attempts and what waits for it."""
+    """End a webhook with its attempts and what waits for it. Audited."""
     session.execute(_FORGOTTEN, {"key": subscriber_of(webhook.id)})
-    session.execute(sql_delete(Webhook).where(Webhook.id == webhook.id))
+    session.delete(webhook)
+    session.flush()
     generation.advance(session)
 
 

@@ -1,3 +1,3 @@
-from tests.core.workshop import plain_logs, shop, workshop
+from tests.core.workshop import people, plain_logs, shop, site, web, workshop
 
-__all__ = ["plain_logs", "shop", "workshop"]
+__all__ = ["people", "plain_logs", "shop", "site", "web", "workshop"]
