@@ -45,7 +45,7 @@ def test_an_admin_corrects_a_score_and_sees_it_in_the_timeline(desk: Visitor, gu
     page = desk.page
     found = guildhall.data("/api/v1/contributions/contributions?limit=1&state=counted")[0]
     desk.open(f"/admin/members/{found['member_id']}/contributions")
-    page.locator("a.gh-row-link").first.click()
+    page.locator(f"a.gh-row-link[href$='{found['id']}']").click()
     page.wait_for_url("**/admin/contributions/contribution/*")
     page.get_by_label("Points from now on").fill("7")
     page.locator("#override-reason").fill("Counted too low")

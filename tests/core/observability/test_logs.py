@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -24,6 +25,14 @@ HIDDEN = "hunter2-very-hidden"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodW50ZXIyLXZlcnktaGlkZGVuIn0.c2lnbmF0dXJl"
 
 
+def forget_configurations() -> None:
+    """A logger that was used once keeps the configuration of that time; let the next use ask anew."""
+    for name, module in list(sys.modules.items()):
+        log = getattr(module, "log", None) if name.startswith(("core.", "plugins.")) else None
+        if log is not None:
+            vars(log).pop("bind", None)
+
+
 class Lines:
     """Logs as a process does; called, it answers the lines written since the last time."""
 
@@ -34,6 +43,7 @@ class Lines:
     def configure(self, level: str) -> None:
         with redirect_stderr(self.written):
             logs.configure(level, process="test")
+        forget_configurations()
 
     def __call__(self) -> list[dict[str, Any]]:
         found = [json.loads(line) for line in self.written.getvalue().splitlines()]
@@ -49,6 +59,7 @@ def lines() -> Iterator[Lines]:
     yield Lines()
     root.handlers, root.level = handlers, level
     structlog.configure(**before)
+    forget_configurations()
 
 
 SECRET_NAMES = """

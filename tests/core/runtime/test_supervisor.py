@@ -27,9 +27,9 @@ import os, signal, sys, time
 from core.runtime.lifeline import watch
 assert watch(grace=1)
 signal.signal(signal.SIGTERM, signal.SIG_IGN if sys.argv[1] == "deaf" else lambda *_: sys.exit(0))
-open(os.path.join(os.environ["GUILDHALL_HOME"], sys.argv[1] + ".pid"), "w").write(str(os.getpid()))
 print(sys.argv[1], os.environ["GUILDHALL_DATABASE_URL"], os.environ["GUILDHALL_REDIS_URL"],
       os.environ["GUILDHALL_DEMO"], flush=True)
+open(os.path.join(os.environ["GUILDHALL_HOME"], sys.argv[1] + ".pid"), "w").write(str(os.getpid()))
 while True:
     time.sleep(0.1)
 """
