@@ -22,6 +22,8 @@ def create_app(platform: Platform) -> Flask:
     from core.fab import wall
     from core.gateway import bodies, cors, errors, headers, request
     from core.graphql import routes as graphql
+    from core.history import routes as history
+    from core.imports import routes as imports
     from core.rest import jwks, openapi
 
     config = platform.config
@@ -54,7 +56,7 @@ def create_app(platform: Platform) -> Flask:
     with app.app_context():
         wall.install(app, platform.registry)
     locale.install(app, platform)
-    openapi.install(app, platform, also=[graphql.install(app, platform)])
+    openapi.install(app, platform, also=[graphql.install(app, platform), imports.rest], further=[history.add_routes])
     app.register_blueprint(account.blueprint)
     app.register_blueprint(jwks.blueprint)
     site.install(app, platform)

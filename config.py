@@ -87,6 +87,11 @@ class Config(BaseModel):
     )
     otlp_endpoint: str = Field("", description="OTLP/HTTP collector that traces are sent to; empty makes none.")
     pool_size: int = Field(10, ge=1, le=100, description="Database connections of each process.")
+    studio: bool = Field(
+        False,
+        description="Let admins write what they designed in Studio into the first folder of PLUGIN_PATH and apply its "
+        "migration; off, they download it.",
+    )
     conformance_routes: Literal["off", "on", "force"] = Field(
         "off",
         description="Routes for outside test kits, which empty the ledger for anybody: off, on (embedded database only)"

@@ -18,7 +18,18 @@ from bench.cluster import Cluster, cluster
 from bench.figures import Figure, doubt, in_memory, probe, table, write
 from core import logs
 
-SUBJECTS = ("imports", "contributions", "badges", "deliveries", "ledger", "startup", "pages", "web", "writes")
+SUBJECTS = (
+    "imports",
+    "record_imports",
+    "contributions",
+    "badges",
+    "deliveries",
+    "ledger",
+    "startup",
+    "pages",
+    "web",
+    "writes",
+)
 RESULT = Path(__file__).resolve().parent.parent / "var" / "bench.json"
 console = Console(width=None if sys.stdout.isatty() else 150)
 

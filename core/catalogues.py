@@ -18,12 +18,14 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from pydantic import BaseModel
 
 from core.actor import Kind
 from core.members.models import TIERS
 from core.plugin import Plugin
 from core.registry import Registry
-from core.wording import column_label, field_label, words
+from core.wording import column_label, event_label, field_label, words
+from core.yamlplugin.reading import texts_of
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("ar", "fr", "zh")
@@ -79,11 +81,15 @@ def extract(registry: Registry, whose: list[Owner]) -> dict[str, Found]:
         if plugin:
             for text in declared(registry, plugin):
                 found.add(text, "declared")
+            for source in owner.sources:
+                for text in texts_of(source):
+                    found.add(text, "plugin.yaml")
         if owner.name == "core":
             for text in _words_of_the_core():
                 found.add(text, "declared")
         else:
             known = {_single(message) for message in result["core"].messages}
+            known |= {text for texts in (plugin.translations.values() if plugin else ()) for text in texts}
             found.messages = {key: where for key, where in found.messages.items() if _single(key) not in known}
         result[owner.name] = found
     return result
@@ -114,11 +120,20 @@ def declared(registry: Registry, plugin: Plugin) -> Iterator[str]:
             yield column_label(resource, key)  # a hidden one stands in the audit trail
             values = getattr(columns[key].type, "enums", None) or columns[key].info.get("choices") or ()
             yield from (words(value) for value in (*values, *resource.states.get(key, ())))
-    if plugin.settings:
-        for name, setting in plugin.settings.model_fields.items():
-            if get_origin(setting.annotation) is Literal:
-                yield from (words(value) for value in get_args(setting.annotation))
-            yield from (field_label(name, setting.title), setting.description or "")
+    for name, event in registry.events.items():
+        if name.split(".")[0] == plugin.name:
+            yield event_label(name)
+            yield from (field_label(key, about.title) for key, about in event.model_fields.items())
+    for form in (plugin.settings, *(action.form for action in plugin.actions)):
+        yield from _of_form(form) if form else ()
+
+
+def _of_form(form: type[BaseModel]) -> Iterator[str]:
+    """Labels and helps of a form's fields, and the words of their fixed lists."""
+    for name, about in form.model_fields.items():
+        if get_origin(about.annotation) is Literal:
+            yield from (words(value) for value in get_args(about.annotation))
+        yield from (field_label(name, about.title), about.description or "")
 
 
 def _words_of_the_core() -> Iterator[str]:

@@ -19,6 +19,7 @@ from core.actor import Actor
 from core.db.branch import DatabaseUnfit
 from core.errors import DomainError
 from core.heap import loading
+from core.plugin_kit.commands import plugin_group
 from core.runtime import Process, RuntimeProblem, engines
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 console = Console()
 # These are started with the engines' addresses, or start them.
-OWN = {"run", "web", "worker", "scheduler", "translations", "db"}
+OWN = {"run", "web", "worker", "scheduler", "translations", "db", "plugin"}
 
 
 class Guildhall(click.Group):
@@ -226,107 +227,7 @@ def check(platform: Platform, revisions: tuple[str, ...]) -> None:
     raise SystemExit(bool(found))
 
 
-@main.group("plugin")
-def plugin_group() -> None:
-    """Plugins."""
-
-
-@plugin_group.command("list")
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for a program.")
-@click.pass_obj
-def plugin_list(platform: Platform, as_json: bool) -> None:
-    """Every plugin that was found, its state and why."""
-    import json
-
-    from core.loader import state_of
-
-    with platform.unit_of_work() as session:
-        rows = [
-            (one.name, one.plugin.version if one.plugin else "", *map(str, state_of(session, one)))
-            for one in platform.found
-        ]
-    if as_json:
-        names = ("name", "version", "state", "reason")
-        return click.echo(json.dumps([dict(zip(names, row, strict=True)) for row in rows], indent=1))
-    table = Table("plugin", "version", "state", "reason")
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-
-
-@plugin_group.command("doctor")
-@click.argument("name", required=False)
-@click.option("--json", "as_json", is_flag=True, help="As JSON, for a program.")
-@click.pass_obj
-def plugin_doctor(platform: Platform, name: str | None, as_json: bool) -> None:
-    """Say what is wrong with the plugin NAME, or with any; exit 1 when something is.
-
-    State and reason, missing requirements, revisions and what they would do to the release before, deliveries, health
-    checks, settings, permissions, docs page. Changes nothing but what every command does: it migrates first.
-    """
-    import json
-
-    from core import doctor
-
-    with platform.unit_of_work() as session:
-        found = doctor.examine(session, platform, name or "")
-        parked = {} if name else doctor.parked(session, platform)
-    if as_json:
-        click.echo(json.dumps({"plugins": [one.as_json() for one in found], "parked": parked}, indent=1))
-    else:
-        for one in found:
-            _print_diagnosis(one)
-        for owner, revisions in parked.items():
-            click.echo(f"{owner}: not installed; its tables wait, at {', '.join(revisions)}")
-    raise SystemExit(any(one.wrong for one in found))
-
-
-def _print_diagnosis(one: Any) -> None:
-    colour = "red" if one.wrong else "yellow" if one.findings else "green"
-    console.print(f"[{colour}]{one.name}[/] {one.version} {one.state.value}", highlight=False)
-    for finding in one.findings:
-        click.echo(f"  {'WRONG' if finding.wrong else 'note '} {finding.code}: {finding}")
-    for line in one.advice:
-        click.echo(f"  advice {line}")
-    if one.traceback:
-        click.echo("  " + one.traceback.rstrip().replace("\n", "\n  "))
-
-
-def _toggle(enabled: bool) -> click.Command:
-    verb = "enable" if enabled else "disable"
-
-    @click.command(verb, help=f"{verb.capitalize()} a plugin in every process, without a restart.")
-    @click.argument("name")
-    @click.pass_obj
-    def toggle(platform: Platform, name: str) -> None:
-        from core import lifecycle
-
-        actor = Actor.system("command line")
-        with platform.unit_of_work(actor) as session:
-            lifecycle.set_enabled(session, actor, name, enabled)
-        console.print(f"{name} is {verb}d.")
-
-    return toggle
-
-
-plugin_group.add_command(_toggle(True))
-plugin_group.add_command(_toggle(False))
-
-
-@plugin_group.command("purge")
-@click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.pass_obj
-def plugin_purge(platform: Platform, name: str, yes: bool) -> None:
-    """Delete a disabled plugin's tables and all that is kept of it. Nothing brings them back but a backup."""
-    from core.purge import purge
-
-    if not yes:
-        click.confirm(f"Delete every table of {name} with all that is in them?", abort=True)
-    purge(platform, Actor.system("command line"), name)
-    console.print(f"{name} is purged. Take it out before the next start, or its tables are made anew, empty.")
-
-
+main.add_command(plugin_group)
 main.add_command(translations.group)
 
 

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from core import hookspecs
+from core.computed import Computed
 from core.events.event import Subscriber
 from core.jobs.job import Job, Schedule
 from core.operation import Operation
@@ -20,10 +21,11 @@ from core.registry import Registry
 from core.reports.report import Chart, Parameter, Report, ReportColumn
 from core.resource import Inline, Resource, Section
 from core.switches.switch import Switch
+from core.transition import Transition
 
 VERSION = 1
 DECLARATIONS = (
-    *(Plugin, Resource, Section, Inline, Operation, Subscriber, Job, Schedule, Permission, Role),
+    *(Plugin, Resource, Section, Inline, Transition, Computed, Operation, Subscriber, Job, Schedule, Permission, Role),
     *(MenuItem, Widget, HealthCheck, Gauge, Upload),
     *(Report, ReportColumn, Chart, Parameter, Switch),
 )

@@ -22,13 +22,14 @@ class DomainError(Exception):
     A refusal undoes what the request wrote. With ``keeps`` it is committed although the answer is a refusal: for a
     failed attempt that must be counted. The gateway and the Idempotency-Key do it; raise such an error outside of
     any savepoint of your own, and write nothing before it that must not stay. ``page`` is where a person in a browser
-    is sent to put it right.
+    is sent to put it right. With ``stays`` who sent a form is shown the page that it stood on, with the sentence.
     """
 
     code: ClassVar[str] = "ERROR"
     status: ClassVar[int] = 400
     keeps: ClassVar[bool] = False
     page: ClassVar[str] = ""
+    stays: ClassVar[bool] = False
     sentence: ClassVar[str] = _("The request could not be carried out.")
 
     def __init__(self, details: Any = None, **params: Any) -> None:

@@ -12,7 +12,7 @@ and scores are sums of answers, which *isolated* gives. It comes with its first 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -67,6 +67,23 @@ class Hit:
     hint: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """A figure of members that conditions of automations can ask for: what it is called, and its ``kind``: ``text``,
+    ``number``, ``bool``, ``time`` or ``list``."""
+
+    label: str
+    kind: str = "number"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a plugin knows of members: its ``fields`` by name, and by member their ``values`` by the same names."""
+
+    fields: Mapping[str, Fact]
+    values: Mapping[UUID, Mapping[str, Any]]
+
+
 @hookspec
 def search(session: Session, actor: Actor, text: str) -> Iterable[Hit]:
     """What a plugin finds for the command palette beside the records of its resources. *Isolated.*
@@ -95,6 +112,17 @@ def member_figures(session: Session, actor: Actor, member_id: UUID) -> Iterable[
     profile page, nor for REST.
     """
     return ()
+
+
+@hookspec
+def member_facts(session: Session, member_ids: Sequence[UUID]) -> Facts:
+    """Figures of members for the conditions of automations, as ``member.<plugin>.<name>``. *Isolated.*
+
+    One statement for all members asked, however many; with none asked say which fields there are. Nothing personal.
+    Not called where no automation asks for a figure of this plugin; when it fails, the automation is tried again
+    later.
+    """
+    return Facts(fields={}, values={})
 
 
 @hookspec

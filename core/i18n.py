@@ -27,7 +27,11 @@ def _(text: str) -> str:
 class Catalogues:
     """Every catalogue of a process. The plugins' win over the core's, a later plugin's over an earlier one's."""
 
-    def __init__(self, plugin_folders: Iterable[str | Path] = ()) -> None:
+    def __init__(
+        self, plugin_folders: Iterable[str | Path] = (), declared: Iterable[Mapping[str, Mapping[str, str]]] = ()
+    ) -> None:
+        """``declared`` are what manifests themselves hold, by language; they win over catalogues."""
+        self._declared = [texts for texts in declared if texts]
         folders = [ROOT, *(Path(folder) for folder in plugin_folders)]
         self.folders = [folder / "translations" for folder in folders if (folder / "translations").is_dir()]
         self._loaded: dict[str, gettext.NullTranslations] = {}
@@ -36,7 +40,7 @@ class Catalogues:
     def languages(self) -> tuple[str, ...]:
         """Languages with a catalogue, and English; sorted."""
         found = {path.parent.parent.name for folder in self.folders for path in folder.glob("*/LC_MESSAGES/*.mo")}
-        return tuple(sorted({SOURCE, *found}))
+        return tuple(sorted({SOURCE, *found, *(language for texts in self._declared for language in texts)}))
 
     def match(self, tag: str | None) -> str | None:
         """The language for a tag such as ``fr-CA``, ``zh_Hans`` or ``zh-CN``: itself, else its shorter forms."""
@@ -65,8 +69,24 @@ class Catalogues:
                         later = gettext.GNUTranslations(file)
                     later.add_fallback(made)
                     made = later
+            for texts in self._declared:
+                if language in texts:
+                    own = _Declared(texts[language])
+                    own.add_fallback(made)
+                    made = own
             self._loaded[language] = made
         return self._loaded[language]
+
+
+class _Declared(gettext.NullTranslations):
+    """Messages that a manifest holds."""
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        super().__init__()
+        self._texts = texts
+
+    def gettext(self, message: str) -> str:
+        return self._texts.get(message) or super().gettext(message)
 
 
 class Translator:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion
@@ -23,8 +24,10 @@ from core.i18n import _
 from core.lifecycle import State
 from core.plugin import Plugin
 from core.registry import DeclarationError, Registry
+from core.yamlplugin.compile import manifest as yaml_manifest
 
 GROUP = "guildhall.plugins"
+MANIFESTS = ("plugin.py", "plugin.yaml")
 BUNDLED = Path(__file__).resolve().parent.parent / "plugins"
 
 
@@ -40,6 +43,7 @@ class Found:
     plugin: Plugin | None = None
     entry: EntryPoint | None = None
     modules: set[str] = field(default_factory=set)
+    begun: bool = False
 
     def fail(self, state: State, reason: str, traceback: str = "") -> None:
         self.state, self.reason, self.traceback = state, reason, traceback
@@ -63,7 +67,7 @@ def load(config: Config, core: Plugin, extra: Iterable[Plugin] = ()) -> tuple[Re
     found = [] if config.safe_mode else discover(config)
     found += [Found(name=plugin.name, folder="", plugin=plugin) for plugin in extra]
     for one in found:
-        one.plugin = one.plugin or _import(one)
+        _import(one, found)
     _check_models(found)
     for one in _ordered(found):
         _take_in(registry, one, found)
@@ -80,7 +84,7 @@ def discover(config: Config) -> list[Found]:
     hidden: list[Found] = []
     for parent in [BUNDLED, *(Path(part) for part in config.plugin_path.split(os.pathsep) if part)]:
         for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
-            if (folder / "plugin.py").is_file() and folder.name not in blocked:
+            if any((folder / name).is_file() for name in MANIFESTS) and folder.name not in blocked:
                 one = Found(name=folder.name, folder=str(folder))
                 if (first := found.setdefault(one.name, one)) is not one and first.folder != one.folder:
                     one.fail(State.FAILED_LOAD, f"the name {one.name} is taken by {first.folder}")
@@ -94,37 +98,68 @@ def discover(config: Config) -> list[Found]:
     return [*found.values(), *hidden]
 
 
-def _import(one: Found) -> Plugin | None:
+def load_one(registry: Registry, folder: Path, found: list[Found]) -> Found:
+    """Load the plugin of ``folder`` beside those that are loaded, for a process that tries it out and ends.
+
+    What became of it is said by the answer's state and reason; what failed is forgotten.
+    """
+    one = Found(name=folder.name, folder=str(folder))
+    _import(one, found)
+    _check_models([one])
+    if one.plugin is not None:
+        _take_in(registry, one, found)
     if one.state is not State.ENABLED:
-        return None
+        _forget(one, [*found, one])
+    return one
+
+
+def _import(one: Found, found: list[Found]) -> None:
+    """Import what was found, once; ``found`` are all, among them those it may refer to."""
+    if one.begun or one.plugin is not None or one.state is not State.ENABLED:
+        return
+    one.begun = True
     before = set(sys.modules)
     try:
-        plugin = _manifest(one)
+        plugin = _manifest(one, found)
     except (KeyboardInterrupt, MemoryError):
         raise
+    except DeclarationError as problem:
+        return one.fail(State.FAILED_LOAD, str(problem))
     except BaseException as problem:
-        _failed(one, problem)
-        return None
+        return _failed(one, problem)
     finally:
         # Python takes a module that failed out of sys.modules, but not the models it had made by then.
         brought = (set(sys.modules) | modules_with_models()) - before
         one.modules = {name for name in brought if f"{name}.".startswith(f"{one.package}.")}
     if not isinstance(plugin, Plugin):
-        one.fail(State.FAILED_LOAD, "plugin.py has no manifest: an object `plugin` of type Plugin")
-        return None
+        return one.fail(State.FAILED_LOAD, "plugin.py has no manifest: an object `plugin` of type Plugin")
     if plugin.name != one.name:
         what = "entry point" if one.entry else "folder"
-        one.fail(State.FAILED_LOAD, f"the {what} is called {one.name}, the manifest {plugin.name}")
-        return None
-    return plugin
+        return one.fail(State.FAILED_LOAD, f"the {what} is called {one.name}, the manifest {plugin.name}")
+    one.plugin = plugin
 
 
-def _manifest(one: Found) -> object:
-    """Load the entry point, or import ``plugin.py`` as part of its package, wherever the folder lies."""
+def _manifest(one: Found, found: list[Found]) -> object:
+    """Load the entry point, or import ``plugin.py`` as part of its package, wherever the folder lies.
+
+    A ``plugin.yaml`` is compiled; of an installed distribution, one beside the package that the entry point names.
+    """
+    plugin: object = one.entry.load() if one.entry else None
     if one.entry:
-        plugin: object = one.entry.load()
         one.folder = str(Path(str(sys.modules[one.entry.module].__file__)).parent)
+    described = [name for name in MANIFESTS if (Path(one.folder) / name).is_file()]
+    if one.entry and not isinstance(plugin, ModuleType):
         return plugin
+    if len(described) > 1:
+        raise DeclarationError("it has both plugin.py and plugin.yaml; keep the one that holds")
+    if described == ["plugin.yaml"]:
+
+        def bring(name: str) -> None:
+            for other in found:
+                if other.name == name:
+                    _import(other, found)
+
+        return yaml_manifest(Path(one.folder), one.package, bring)
     parent = str(Path(one.folder).parent)
     if one.package == one.name and parent not in sys.path:
         sys.path.append(parent)
@@ -153,6 +188,11 @@ def _forget(one: Found, found: list[Found]) -> None:
     for name in one.modules:
         sys.modules.pop(name, None)
     one.modules = set()
+
+
+def unload(one: Found, found: list[Found]) -> None:
+    """Leave nothing of a plugin that was loaded to be read alone. One that was loaded before, and is in use, stays."""
+    _forget(one, found)
 
 
 def _ordered(found: list[Found]) -> list[Found]:

@@ -6,6 +6,15 @@ from datetime import timedelta
 
 from core import hookspecs, queries
 from core.audit.commands import audit
+from core.automations import running as automation_runs
+from core.automations import service as automations
+from core.automations import turns as automation_turns
+from core.automations.by_hand import OPERATION as AUTOMATE
+from core.automations.commands import automation
+from core.automations.events import Signalled, WebhookCalled
+from core.automations.own import ACTIONS, REVIEW
+from core.automations.own import KIND as AUTOMATION_REVIEW
+from core.automations.queries import failed_lately
 from core.comments.events import CommentMade
 from core.events.commands import events
 from core.events.event import Subscriber
@@ -14,7 +23,12 @@ from core.events.replay import REPLAY_JOB, run_replay
 from core.events.retention import SWEEP_JOB, run_sweep
 from core.files.sweep import sweep
 from core.files.upload import DOCUMENTS, IMAGES, Upload
+from core.history import retention
 from core.i18n import _
+from core.imports import run as record_imports
+from core.imports import service as importing
+from core.imports.commands import import_command
+from core.imports.plan import IMPORT
 from core.jobs.job import Job, Schedule
 from core.keys.commands import keys
 from core.keys.rotate import reseal
@@ -77,6 +91,7 @@ core = Plugin(
             search=("display_name", "email"),
             filters=("status", "tier", "source", "joined_at"),
             bulk=("tier",),
+            operations=(AUTOMATE,),
             order="-joined_at",
             hidden=("user_id",),
             help={
@@ -118,6 +133,14 @@ core = Plugin(
             badge=waiting,
         ),
         MenuItem(label=_("Reports"), url="/admin/reports", icon="chart-bar", permission="core:report:list", order=3),
+        MenuItem(
+            label=_("Automations"),
+            url="/admin/automations",
+            icon="wand",
+            permission=automations.SEE,
+            order=4,
+            badge=failed_lately,
+        ),
         MenuItem(label=_("Events"), url="/admin/events", icon="activity", permission="core:event:list", order=60),
         MenuItem(label=_("Jobs"), url="/admin/jobs", icon="clock", permission="core:job:list", order=61),
         MenuItem(label=_("Roles"), url="/admin/access", icon="shield", permission="core:role:list", order=59),
@@ -130,6 +153,7 @@ core = Plugin(
         ),
         MenuItem(label=_("Switches"), url="/admin/switches", icon="bolt", permission="core:switch:list", order=62),
         MenuItem(label=_("Plugins"), url="/admin/plugins", icon="puzzle", permission="core:plugin:list", order=62),
+        MenuItem(label=_("Studio"), url="/admin/studio", icon="template", permission="core:studio:use", order=62),
         MenuItem(label=_("Audit trail"), url="/admin/audit", icon="history", permission="core:audit:list", order=63),
         MenuItem(label=_("API keys"), url="/admin/api-keys", icon="key", permission="core:api_key:list", order=63),
         MenuItem(
@@ -160,16 +184,25 @@ core = Plugin(
         Permission("core:job:manage", _("Cancel and retry background jobs")),
         Permission("core:plugin:list", _("See the plugins and their states")),
         Permission("core:plugin:toggle", _("Turn plugins on and off")),
+        Permission("core:studio:use", _("Design plugins in Studio")),
         Permission("core:comment:list", _("Read comments on records")),
         Permission("core:comment:create", _("Comment on records")),
         Permission("core:comment:delete", _("Delete others' comments")),
         Permission("core:history:show", _("See the history of records, and bring back what was")),
         Permission("core:list:export", _("Export lists as files")),
+        Permission(IMPORT, _("Import records from files, where they may be made")),
         Permission("core:list:save", _("Save views of lists and choose their columns")),
         Permission("core:list:share", _("Share saved views of lists")),
         Permission("core:webhook:create", _("Make webhooks")),
         Permission("core:webhook:update", _("Change webhooks, test them and give them new secrets")),
         Permission("core:webhook:delete", _("Delete webhooks")),
+        Permission(automations.SEE, _("See automations and what they did")),
+        Permission(automations.CREATE, _("Write automations")),
+        Permission(automations.UPDATE, _("Change automations and try them out")),
+        Permission(automations.ENABLE, _("Turn automations on and off")),
+        Permission(automations.DELETE, _("Delete automations")),
+        Permission(automations.RUN, _("Start automations by hand and repeat their runs")),
+        Permission(REVIEW, _("Decide what automations ask")),
         Permission("core:audit:list", _("See the audit trail")),
         Permission("core:audit:export", _("Export the audit trail")),
         Permission("core:settings:show", _("See settings")),
@@ -189,6 +222,7 @@ core = Plugin(
                 "core:member:list",
                 "core:member:show",
                 "core:review:list",
+                REVIEW,
                 "core:report:list",
                 "core:switch:list",
                 "core:comment:list",
@@ -196,13 +230,15 @@ core = Plugin(
                 "core:history:show",
                 "core:list:save",
                 "core:event:list",
-                "core:job:list",
-                "core:plugin:list",
             ),
         ),
         Role("Service", ("core:metrics:show",)),
     ],
+    actions=ACTIONS,
+    reviews=[AUTOMATION_REVIEW],
     events=[
+        Signalled,
+        WebhookCalled,
         WebhookPinged,
         WebhookStopped,
         CommentMade,
@@ -252,6 +288,8 @@ core = Plugin(
     reports=REPORTS,
     switches=SWITCHES,
     schedules=[
+        Schedule(name=automation_turns.CLOCK, job=automation_turns.CLOCK, every=timedelta(minutes=1)),
+        Schedule(name="sweep_automations", job="sweep_automations", every=timedelta(hours=6)),
         Schedule(name="sweep_events", job=SWEEP_JOB, every=timedelta(hours=1)),
         Schedule(name="sweep_files", job="sweep_files", every=timedelta(hours=1)),
         Schedule(name="erase", job="erase", every=timedelta(hours=1)),
@@ -262,9 +300,14 @@ core = Plugin(
         Schedule(name="send_reports", job="send_reports", every=timedelta(minutes=5)),
         Schedule(name="sweep_reports", job="sweep_reports", every=timedelta(days=1)),
         Schedule(name="reseal", job="reseal", every=timedelta(days=1)),
+        Schedule(name=retention.JOB, job=retention.JOB, every=timedelta(days=1)),
     ],
     jobs=[
+        Job(name=automation_turns.CLOCK, label=_("Start automations in time"), run=automation_turns.look),
+        Job(name=automation_turns.JOB, label=_("Run an automation for members"), run=automation_turns.run_turn),
+        Job(name="sweep_automations", label=_("Delete old runs of automations"), run=automation_runs.sweep),
         Job(name=bulk.JOB, label=_("Change many records"), run=bulk.run_job),
+        Job(name=importing.JOB, label=_("Import records"), run=record_imports.run),
         Job(name=REPLAY_JOB, label=_("Replay deliveries"), run=run_replay),
         Job(name=SWEEP_JOB, label=_("Delete old events and deliveries"), run=run_sweep),
         Job(name="sweep_files", label=_("Take away files that nobody needs"), run=sweep),
@@ -277,6 +320,7 @@ core = Plugin(
         Job(name="send_reports", label=_("Send the reports that are due"), run=report_sending.send),
         Job(name="sweep_reports", label=_("Take away old copies of reports"), run=report_sending.sweep),
         Job(name="reseal", label=_("Seal secrets under the current keys"), run=reseal),
+        Job(name=retention.JOB, label=_("Take deleted records away whose time is over"), run=retention.run),
     ],
     uploads=[
         Upload(name="attachment", label=_("Attachment"), allowed=IMAGES | DOCUMENTS),
@@ -286,8 +330,9 @@ core = Plugin(
             allowed=IMAGES | DOCUMENTS,
             permission="core:comment:create",
         ),
+        Upload(name="import", label=_("Records to import"), allowed=importing.MEDIA, permission=IMPORT),
         Upload(name="avatar", label=_("Picture of the profile"), allowed=IMAGES, max_bytes=2_000_000),
     ],
-    commands=[audit, events, keys, switch],
+    commands=[audit, automation, events, import_command, keys, switch],
     hookspecs=hookspecs,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,8 @@ class Operation:
       each record in a savepoint of its own; all by the correlation id of the one act.
     - ``form``: a pydantic model (frozen, ``extra="forbid"``) of what is asked for before, as a plugin's settings are;
       ``values`` are its fields.
+    - ``choices``: by field of the form, ``choices(session)`` returns the (value, label) pairs to choose from, read when
+      the form is shown; for fields that refer to rows an admin writes.
     - ``danger``: it cannot be taken back, and looks so.
     """
 
@@ -31,6 +33,7 @@ class Operation:
     permission: str
     run: Callable[[Session, Actor, Any, dict[str, Any]], Any]
     form: type[BaseModel] | None = None
+    choices: Mapping[str, Callable[[Session], list[tuple[str, str]]]] | None = None
     icon: str = "bolt"
     help: str = ""
     danger: bool = False

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from config import Config
 from core import access
 from core.actor import Actor
+from core.automations.live import live as live_automations
 from core.clock import now
 from core.crypto.keyring import Keyring
 from core.crypto.wrapping import WrappingKeys
@@ -42,8 +43,11 @@ class Platform:
     def __init__(self, config: Config, database_url: str, redis_url: str | None, extra: Iterable[Plugin] = ()) -> None:
         self.config = config
         self.registry, self.found = load(config, core, extra)
-        self.registry.live.append(live_webhooks)
-        self.catalogues = Catalogues(one.folder for one in self.found if one.folder)
+        self.registry.live += [live_webhooks, live_automations]
+        self.catalogues = Catalogues(
+            (one.folder for one in self.found if one.folder),
+            (plugin.translations for plugin in self.registry.plugins.values()),
+        )
         self.redis_url = redis_url
         self.bell = Doorbell(redis_url) if redis_url else None
         self.replica = (

@@ -185,6 +185,14 @@ class PlatformSettings(Settings):
         24, ge=1, le=8760, description=_("How long a file is kept that was sent and then used for nothing.")
     )
     export_days: int = Field(7, ge=1, le=90, description=_("Days that a copy of a member's data can be fetched."))
+    deleted_record_days: int = Field(
+        90,
+        ge=0,
+        le=3650,
+        description=_(
+            "Days that deleted records can be restored, where their kind keeps them and says nothing else. 0: for ever."
+        ),
+    )
     erasure_grace_days: int = Field(
         14, ge=0, le=90, description=_("Days in which members may withdraw the wish to be erased.")
     )
@@ -196,6 +204,18 @@ class PlatformSettings(Settings):
             "Days that keyed hashes of a member's browser, address and wallets are kept, to tell when many accounts "
             "are one person's. 0 keeps none."
         ),
+    )
+    automation_chain: int = Field(
+        5,
+        ge=0,
+        le=50,
+        description=_(
+            "How many runs of automations may lead to one another, each by an event of the one before. One more is "
+            "refused as a loop, and so is an automation that leads to itself."
+        ),
+    )
+    automation_run_days: int = Field(
+        90, ge=0, le=36500, description=_("Days that runs of automations are kept. 0 keeps them for ever.")
     )
     report_seconds: int = Field(
         20, ge=1, le=600, description=_("A report that takes longer is stopped; who asked for it is told.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from core.actor import Actor
+from core.automations.action import Action
 from core.events.event import Event, Subscriber
 from core.files.upload import Upload
 from core.jobs.job import Job, Schedule
@@ -23,6 +24,7 @@ from core.switches.switch import Switch
 if TYPE_CHECKING:
     import click
     from flask import Blueprint
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
 ACTIONS = ("list", "show", "create", "update", "delete")
@@ -48,7 +50,8 @@ class Role:
 class MenuItem:
     """An entry of the sidebar, under the plugin's section; shown to who holds ``permission``.
 
-    ``badge(session, actor)`` is a figure beside it, none when 0. Called on every page: answer from an index.
+    ``badge(session, actor)`` returns a query of one number, a figure beside it; none is shown when it is 0. All of
+    them are asked by one statement on every page: let an index answer.
     """
 
     label: str
@@ -56,7 +59,7 @@ class MenuItem:
     icon: str
     permission: str
     order: int = 100
-    badge: Callable[[Session, Actor], int] | None = None
+    badge: Callable[[Session, Actor], Select[int]] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,12 +130,14 @@ class Plugin:
     - ``menu``: further entries of the sidebar; resources that can be listed have theirs already.
     - ``widgets``: cards of the dashboard.
     - ``reports``: tables of figures over a period. Neither shown nor sent while it is disabled.
+    - ``actions``: what automations can do with it. Not called while it is disabled: those automations wait.
     - ``switches``: what an admin can stop at once beside the whole plugin.
     - ``commands``: groups of the command line; there also while it is disabled.
     - ``health_checks``: parts of ``/health/ready``.
     - ``gauges``: figures of ``/metrics``.
     - ``hookspecs``: hooks that other plugins may implement.
     - ``hooks``: its implementations of hooks. Not called while it is disabled.
+    - ``translations``: its texts in other languages where it has no catalogues: ``{"fr": {"Events": "Événements"}}``.
     - ``seed``: ``seed(session, actor)`` writes rows that must be there, after every migration; it must not overwrite
       an admin's edit. Not called when the plugin's migration failed, nor at a start on code and settings of the
       environment on which it ended well before.
@@ -161,12 +166,14 @@ class Plugin:
     menu: Sequence[MenuItem] = ()
     widgets: Sequence[Widget] = ()
     reports: Sequence[Report] = ()
+    actions: Sequence[Action] = ()
     switches: Sequence[Switch] = ()
     commands: Sequence[click.Command] = ()
     health_checks: Sequence[HealthCheck] = ()
     gauges: Sequence[Gauge] = ()
     hookspecs: Any = None
     hooks: Any = None
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     seed: Callable[[Session, Actor], None] | None = None
 
     def __post_init__(self) -> None:
@@ -181,6 +188,7 @@ class Plugin:
 
 __all__ = [
     "ACTIONS",
+    "Action",
     "Gauge",
     "HealthCheck",
     "Job",

@@ -15,6 +15,7 @@ from core.platform import Platform
 _TRACES = (
     "DELETE FROM core_setting WHERE plugin = :plugin",
     "DELETE FROM core_bulk_run WHERE split_part(resource, '.', 1) = :plugin",
+    "DELETE FROM core_import WHERE split_part(resource, '.', 1) = :plugin",
     "DELETE FROM core_list_choice WHERE split_part(resource, '.', 1) = :plugin",
     "DELETE FROM core_list_view WHERE split_part(resource, '.', 1) = :plugin",
     "DELETE FROM core_schedule WHERE split_part(name, '.', 1) = :plugin",

@@ -12,11 +12,11 @@ from typing import Any
 
 import pluggy
 from pydantic import ValidationError
-from sqlalchemy import String
+from pydantic.errors import PydanticUserError
 
 from core.access import role_grants
-from core.db.base import RESERVED_COLUMNS, member_column, metadata, owner_of
-from core.db.personal import personal_columns
+from core.automations.action import Action
+from core.db.base import RESERVED_COLUMNS, metadata, owner_of
 from core.events.event import Event, Subscriber
 from core.events.subscribers import Source
 from core.files.upload import TYPES, Upload
@@ -25,11 +25,12 @@ from core.jobs.job import Job, Schedule
 from core.plugin import Permission, Plugin
 from core.reports.report import Report
 from core.resource import BoundResource
+from core.resource_problems import SLUG as SLUG
+from core.resource_problems import resource_problems
 from core.reviews.kind import ReviewKind
 from core.settings import Settings
 from core.switches.switch import Switch
 
-SLUG = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
 PERMISSION = re.compile(r"^[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+$")
 EVENT = re.compile(r"^[a-z0-9_]+\.[a-z0-9_]+\.[a-z0-9_]+$")
 VERBS = {"list": "See the list of", "show": "See", "create": "Create", "update": "Change", "delete": "Delete"}
@@ -55,7 +56,9 @@ class Registry:
     reviews: dict[str, ReviewKind] = field(default_factory=dict)
     reports: dict[str, Report] = field(default_factory=dict)
     switches: dict[str, Switch] = field(default_factory=dict)
+    actions: dict[str, Action] = field(default_factory=dict)
     audited: dict[type, str] = field(default_factory=dict)
+    soft_deleted: set[str] = field(default_factory=set)
     locked_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     hooks: pluggy.PluginManager = field(default_factory=lambda: pluggy.PluginManager("guildhall"))
     cache: Cache = field(default_factory=Cache)
@@ -72,6 +75,8 @@ class Registry:
         self._add_hooks(plugin)
         for resource in bound:
             self.resources[resource.key] = resource
+            if resource.resource.soft_delete:
+                self.soft_deleted.add(resource.resource.table)
             if resource.resource.audit:
                 self.audited[resource.resource.model] = resource.key
             for action in resource.resource.actions:
@@ -87,7 +92,7 @@ class Registry:
             self._by_event.setdefault(subscriber.event_name, []).append(key)
         for job in plugin.jobs:
             self.jobs[f"{plugin.name}.{job.name}"] = job
-        for upload in plugin.uploads:
+        for upload in _uploads(plugin):
             self.uploads[f"{plugin.name}.{upload.name}"] = upload
         for review in plugin.reviews:
             self.reviews[f"{plugin.name}.{review.name}"] = review
@@ -95,6 +100,8 @@ class Registry:
             self.reports[f"{plugin.name}.{report.name}"] = report
         for switch in plugin.switches:
             self.switches[f"{plugin.name}.{switch.name}"] = switch
+        for done in plugin.actions:
+            self.actions[f"{plugin.name}.{done.name}"] = done
         for schedule in plugin.schedules:
             self.schedules[f"{plugin.name}.{schedule.name}"] = schedule
         if plugin.settings:
@@ -147,7 +154,7 @@ class Registry:
                 yield f"the table {resource.resource.table} must begin with {name}_"
             if bad := RESERVED_COLUMNS & set(resource.resource.columns_of_model):
                 yield f"{resource.key}: the column name {', '.join(sorted(bad))} is reserved"
-            yield from _column_problems(resource)
+            yield from resource_problems(resource)
         for permission in plugin.permissions:
             if not PERMISSION.match(permission.name) or not permission.name.startswith(name + ":"):
                 yield f"the permission {permission.name} must read {name}:<resource>:<action>"
@@ -167,6 +174,8 @@ class Registry:
             ("review", plugin.reviews),
             ("report", plugin.reports),
             ("switch", plugin.switches),
+            ("action", plugin.actions),
+            ("upload", _uploads(plugin)),
         )
         for kind, things in several:
             names = [thing.name for thing in things]
@@ -184,10 +193,12 @@ class Registry:
                 yield f"the switch name {switch.name!r} is not a lower-case slug"
             if unknown := sorted({*switch.subscribers, *switch.jobs} - known):
                 yield f"the switch {switch.name} stops {', '.join(unknown)}, which the plugin does not have"
+        for action in plugin.actions:
+            yield from _action_problems(action, {*seen, *self.permissions})
         for report in plugin.reports:
             yield from _report_problems(report, seen)
         for resource in bound:
-            for operation in resource.resource.operations:
+            for operation in resource.operations:
                 if operation.permission not in seen:
                     what = f"the operation {operation.name} of {resource.key} takes {operation.permission}"
                     yield f"{what}, which nothing declares"
@@ -201,7 +212,7 @@ class Registry:
             except ValidationError as problem:
                 for error in problem.errors():
                     yield f"the setting {'.'.join(map(str, error['loc']))} cannot be used: {error['msg']}"
-        for upload in plugin.uploads:
+        for upload in _uploads(plugin):
             if not upload.allowed or upload.allowed - TYPES:
                 wrong = ", ".join(sorted(upload.allowed - TYPES)) or "nothing"
                 yield f"the upload {upload.name} allows {wrong}, which is no media type that can be taken"
@@ -216,40 +227,21 @@ class Registry:
                 yield f"{table}: the column name {', '.join(sorted(bad))} is reserved"
 
 
-def _column_problems(bound: BoundResource) -> Iterator[str]:
-    """What a resource says of columns that cannot be carried out."""
-    resource, known = bound.resource, bound.resource.columns_of_model
-    order = resource.order.removeprefix("-")
-    used = [order, *resource.search, *resource.filters, *resource.fields, *resource.graphql]
-    used += [resource.owner] if resource.owner else []
-    if missing := [name for name in dict.fromkeys(used) if name not in known]:
-        yield f"{bound.key} names columns that it does not have: {', '.join(missing)}"
-    if order in known and known[order].nullable:
-        yield f"{bound.key} is ordered by {order}, which may be empty: a page could not say where the next one begins"
-    if odd := [name for name in resource.search if name in known and not isinstance(known[name].type, String)]:
-        yield f"{bound.key} searches {', '.join(odd)} by the beginning, which only text has"
-    if resource.restorable and not (resource.audit and {"create", "delete"} <= set(resource.actions)):
-        yield f"{bound.key} is restorable, which takes the actions create and delete and the audit trail"
-    sectioned = [name for section in resource.sections for name in section.fields]
-    if missing := [name for name in dict.fromkeys(sectioned) if name not in known]:
-        yield f"{bound.key} has columns in sections that it does not have: {', '.join(missing)}"
-    if twice := {name for name in sectioned if sectioned.count(name) > 1}:
-        yield f"{bound.key} has {', '.join(sorted(twice))} in two sections"
-    for inline in resource.inline:
-        if not hasattr(inline.model, inline.by):
-            yield f"{bound.key} shows {inline.model.__tablename__} by {inline.by}, which that table does not have"
-    if missing := [name for name in resource.bulk if name not in resource.writable or "update" not in resource.actions]:
-        yield f"{bound.key} changes {', '.join(missing)} in bulk, which nobody may change one by one"
-    table: Any = resource.model.__table__
-    personal = {one.name for one in personal_columns(table)} if member_column(table) is not None else set()
-    personal |= {column.name for column in known.values() if column.info.get("pii") or column.info.get("secret")}
-    if told := [name for name in resource.bulk if name in known and known[name].name in personal]:
-        yield f"{bound.key} changes {', '.join(told)} in bulk, which may hold something personal"
-    names = [one.name for one in resource.operations]
-    if odd := [name for name in names if not SLUG.match(name) or names.count(name) > 1]:
-        yield f"{bound.key} has operations whose name is no slug or not unique: {', '.join(dict.fromkeys(odd))}"
-    if missing := [name for name in resource.columns if not hasattr(resource.model, name.split(".")[0])]:
-        yield f"{bound.key} lists columns that it does not have: {', '.join(missing)}"
+def _action_problems(action: Action, declared: set[str]) -> Iterator[str]:
+    """What an action says that could not be shown to an admin, or not be held."""
+    if not SLUG.match(action.name):
+        yield f"the action name {action.name!r} is not a lower-case slug"
+    if action.permission not in declared:
+        yield f"the action {action.name} takes {action.permission}, which nothing declares"
+    try:
+        action.form.model_json_schema()
+    except PydanticUserError as problem:
+        yield f"the form of the action {action.name} cannot be shown: {problem}"
+    config = action.form.model_config
+    if not config.get("frozen") or config.get("extra") != "forbid":
+        yield f"the form of the action {action.name} must be frozen and forbid what it does not know"
+    if unknown := sorted(set(action.choices or {}) - set(action.form.model_fields)):
+        yield f"the action {action.name} offers choices for {', '.join(unknown)}, which its form does not have"
 
 
 def _report_problems(report: Report, permissions: set[str]) -> Iterator[str]:
@@ -268,6 +260,11 @@ def _report_problems(report: Report, permissions: set[str]) -> Iterator[str]:
 
 def _events(plugin: Plugin, bound: list[BoundResource]) -> list[type[Event]]:
     return [*plugin.events, *(event for resource in bound for event in resource.events.values())]
+
+
+def _uploads(plugin: Plugin) -> list[Upload]:
+    """What the plugin takes files for: by itself, and for columns of its resources."""
+    return [*plugin.uploads, *(upload for resource in plugin.resources for upload in resource.files.values())]
 
 
 def tables_of(plugin: str, names: list[str]) -> list[str]:

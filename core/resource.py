@@ -7,201 +7,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import BigInteger, ColumnElement, and_, inspect, select
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import BigInteger, ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
+from core import computed, file_fields
 from core.actor import Actor
-from core.db.base import Model
-from core.errors import Conflict, Forbidden, NotFound
-from core.events.event import Event
+from core.audit.trail import REASON, because
+from core.clock import now
+from core.content_languages import TRANSLATIONS, check
+from core.declaration import ALL as ALL
+from core.declaration import DELETED_AT
+from core.declaration import Inline as Inline
+from core.declaration import Resource as Resource
+from core.declaration import Section as Section
+from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.events.publish import publish
+from core.files import service as files
 from core.i18n import _
+from core.members.standing import reason_given
 from core.operation import Operation
+from core.record_events import events_of
+from core.transition import Move, Transition, check_begin, chosen, refusal, value_of
 
-ALL = ("list", "show", "create", "update", "delete")
 READ = ("list", "show")
+RESTORE = "restore"
 
 
-class ResourceCreated(Event):
-    """A record of a resource was created. Not published by imports, which publish one batch event."""
+class WithReason(BaseModel):
+    """What a transition that takes a reason asks for."""
 
-    id: UUID | str
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-
-class ResourceUpdated(Event):
-    """A record was changed. Not published when nothing differs."""
-
-    id: UUID | str
-    fields: tuple[str, ...]
-
-
-class ResourceDeleted(Event):
-    """A record was deleted."""
-
-    id: UUID | str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Section:
-    """A part of the form and of the record page: ``fields`` under ``title``; ``folded`` opens it only when asked.
-
-    A form opens a folded section by itself where something in it is wrong.
-    """
-
-    title: str
-    fields: Sequence[str]
-    help: str = ""
-    folded: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inline:
-    """A tab of the record page with the records of ``model``, itself a resource, that refer to this one.
-
-    - ``by``: its column that holds this record's key.
-    - ``columns``: what is shown of each; default those of its list.
-    - ``title``: of the tab; default what many of them are called.
-    - ``limit``: so many are shown, in the order of its list, whose page has them all.
-
-    Not shown to who may not list them, nor while their plugin is disabled.
-    """
-
-    model: type[Model]
-    by: str
-    columns: Sequence[str] = ()
-    title: str = ""
-    limit: int = 20
-
-
-@dataclass(frozen=True, eq=False)
-class Resource:
-    """What the platform makes of ``model``.
-
-    - ``model``: the class; it has a primary key of one column.
-    - ``label``, ``label_plural``: what people call one and many; default from the table's name.
-    - ``icon``: name of an icon of the sprite.
-    - ``actions``: which of list, show, create, update, delete exist, in pages and REST alike.
-    - ``columns``: of the list page; default the first six.
-    - ``fields``: of the form and of REST bodies; default all that can be written.
-    - ``search``: text columns that are searched by their beginning. An index must serve each: ``SearchText``, or a
-      column with ``info={"search": True}``, brings it along.
-    - ``few``: there are at most some thousand records, ever: searching them needs no index.
-    - ``filters``: columns with a typed filter.
-    - ``order``: column the list is sorted by, newest first with a leading ``-``; the key decides among equals. It may
-      not be nullable, and must be indexed for large tables.
-    - ``owner``: column naming the member a record belongs to: it is filled in on creation, and members without
-      ``<plugin>:<name>:list`` see their own records.
-    - ``visible``: ``visible(actor)`` returns the condition on rows that this actor may know of, or None for all. It
-      holds beside permissions and ``owner``, in pages and REST, for reading, changing and deleting alike; and no record
-      may be created or changed so that its author could not know of it. The system sees all.
-    - ``labels``, ``help``: a column's label and help text, by its name.
-    - ``states``: colour word (green, blue, yellow, red, gray, purple) by value of an enumerated column.
-    - ``hidden``: columns that no page and no answer shows.
-    - ``bulk``: fields that may be changed for many records at once; never personal ones.
-    - ``operations``: further acts upon chosen records, offered above the list.
-    - ``create``, ``update``, ``delete``: services that replace the plain ones: ``create(session, actor, values)``,
-      ``update(session, actor, record, values)``, ``delete(session, actor, record)``.
-    - ``audit``: whether changes are written to the audit trail.
-    - ``events``: whether ``<plugin>.<name>.created``, ``updated`` and ``deleted`` are published.
-    - ``restorable``: a deleted record can be written anew as the audit trail knows it, under its own key. Declare it
-      where the row is the whole of a record: no deletion takes others along, no service must have its say.
-    - ``sections``: parts of the form and of the record page; what none of them names comes last.
-    - ``inline``: records that refer to this one, each kind in a tab of its record page.
-    - ``rest``: whether there are generated routes; GraphQL has what they have.
-    - ``graphql``: columns that GraphQL shows where routes of its own take the place of generated ones: what those show
-      to everybody whom ``owner`` and permissions let see a record. Left out of GraphQL where none is named.
-    - ``detail``, ``detail_template``: ``detail(session, record)`` returns the context of a template that is shown below
-      the record.
-    - ``form``, ``form_template``: ``form(session)`` returns the context of a template that is shown below the generated
-      form, such as an editor of one of its fields.
-    - ``page``: URL of a page of its own that replaces the generated record page, with ``{id}``.
-    - ``new_page``: URL of a page that makes a record, for who holds the permission to create; where records are not
-      made by the generated form.
-    - ``menu``: False keeps it out of the sidebar.
-    - ``display``: ``display(session, records)`` returns, for each record, what pages show in place of values, by
-      column: a name in the reader's language, a sentence instead of a code.
-    - ``title``: ``title(session, record)`` names a record on its page; by default its ``str``.
-    - ``choices``: by column, ``choices(session)`` returns the (value, label) pairs that a form offers, read when it is
-      shown; for columns that refer to rows an admin writes.
-    """
-
-    model: type[Model]
-    label: str = ""
-    label_plural: str = ""
-    icon: str = "table"
-    actions: Sequence[str] = ALL
-    columns: Sequence[str] = ()
-    fields: Sequence[str] = ()
-    search: Sequence[str] = ()
-    few: bool = False
-    filters: Sequence[str] = ()
-    order: str = "-id"
-    owner: str | None = None
-    visible: Callable[[Actor], ColumnElement[bool] | None] | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    help: Mapping[str, str] = field(default_factory=dict)
-    states: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    hidden: Sequence[str] = ()
-    bulk: Sequence[str] = ()
-    operations: Sequence[Operation] = ()
-    audit: bool = True
-    events: bool = True
-    restorable: bool = False
-    sections: Sequence[Section] = ()
-    inline: Sequence[Inline] = ()
-    rest: bool = True
-    graphql: Sequence[str] = ()
-    menu: bool = True
-    create: Callable[[Session, Actor, dict[str, Any]], Any] | None = None
-    update: Callable[[Session, Actor, Any, dict[str, Any]], Any] | None = None
-    delete: Callable[[Session, Actor, Any], None] | None = None
-    detail: Callable[[Session, Any], Mapping[str, Any]] | None = None
-    detail_template: str = ""
-    form: Callable[[Session], Mapping[str, Any]] | None = None
-    form_template: str = ""
-    page: str = ""
-    new_page: str = ""
-    display: Callable[[Session, Sequence[Any]], Sequence[Mapping[str, Any]]] | None = None
-    title: Callable[[Session, Any], str] | None = None
-    choices: Mapping[str, Callable[[Session], Sequence[tuple[str, str]]]] = field(default_factory=dict)
-
-    @cached_property
-    def key(self) -> str:
-        """The attribute that is the primary key; a resource has one of one column."""
-        return str(inspect(self.model).primary_key[0].key)
-
-    @property
-    def table(self) -> str:
-        return str(self.model.__tablename__)
-
-    def name_in(self, plugin: str) -> str:
-        """The resource's name: its table without the plugin's prefix."""
-        return self.table.removeprefix(plugin + "_")
-
-    @cached_property
-    def columns_of_model(self) -> dict[str, Any]:
-        """Every column by attribute name."""
-        return {attribute.key: attribute.columns[0] for attribute in inspect(self.model).column_attrs}
-
-    @cached_property
-    def writable(self) -> tuple[str, ...]:
-        """Fields that a form or a body may set."""
-        if self.fields:
-            return tuple(self.fields)
-        skip = {"id", "created_at", "updated_at", self.owner, *self.hidden}
-        skip |= {key for key, column in self.columns_of_model.items() if column.info.get("computed")}
-        return tuple(key for key in self.columns_of_model if key not in skip)
-
-    @cached_property
-    def readable(self) -> tuple[str, ...]:
-        """Fields that an answer shows."""
-        return tuple(key for key in self.columns_of_model if key not in self.hidden)
+    reason: str = Field(min_length=1, max_length=500, description=_("Kept in the history and in the audit trail."))
 
 
 class BoundResource:
@@ -214,15 +56,7 @@ class BoundResource:
         self.key = f"{plugin}.{self.name}"
         self.label = resource.label or self.name.replace("_", " ").capitalize()
         self.label_plural = resource.label_plural or self.label + "s"
-        self.events: dict[str, Any] = {}
-        if resource.events:
-            bases = {"create": ResourceCreated, "update": ResourceUpdated, "delete": ResourceDeleted}
-            for action, base in bases.items():
-                if action in resource.actions:
-                    verb = base.__name__.removeprefix("Resource").lower()
-                    name = "".join(word.title() for word in self.key.replace(".", "_").split("_"))
-                    body = {"event_name": f"{self.key}.{verb}", "__doc__": base.__doc__, "__module__": __name__}
-                    self.events[action] = type(f"{name}{verb.title()}", (base,), body)
+        self.events = events_of(self.key, resource)
 
     def permission(self, action: str) -> str:
         return f"{self.plugin}:{self.name}:{action}"
@@ -242,6 +76,11 @@ class BoundResource:
         plural = self.name[:-1] + "ies" if self.name.endswith("y") else self.name + "s"
         return plural.replace("_", "-")
 
+    @property
+    def reading(self) -> str:
+        """The action by which somebody reaches one record to do something with it."""
+        return next((action for action in ("show", "list") if action in self.resource.actions), "update")
+
     def key_of(self, record: Any) -> Any:
         return getattr(record, self.resource.key)
 
@@ -257,11 +96,58 @@ class BoundResource:
             raise NotFound()
         return typed
 
-    def visible(self, actor: Actor, action: str = "list") -> ColumnElement[bool] | None:
+    @property
+    def operations(self) -> tuple[Operation, ...]:
+        """What can be done with chosen records: what the resource declares, its transitions, restoring deleted ones."""
+        found = [*self.resource.operations, *map(self._operation, self.resource.transitions)]
+        if self.resource.soft_delete:
+            found.append(
+                Operation(
+                    name=RESTORE,
+                    label=_("Restore"),
+                    permission=self.permission("delete"),
+                    run=lambda session, actor, record, _values: self.restore(session, actor, record),
+                    icon="arrow-back-up",
+                )
+            )
+        return tuple(found)
+
+    def _operation(self, transition: Transition) -> Operation:
+        return Operation(
+            name=transition.slug,
+            label=transition.title,
+            permission=transition.permission or self.permission("update"),
+            run=lambda session, actor, record, values: self.transit(
+                session, actor, record, transition, values.get("reason", "")
+            ),
+            form=WithReason if transition.reason else None,
+            icon=transition.icon,
+            danger=transition.danger,
+        )
+
+    def possible(self, actor: Actor, record: Any) -> list[Transition]:
+        """The transitions that ``actor`` may make with a record as it is now."""
+        return [
+            one
+            for one in self.resource.transitions
+            if value_of(getattr(record, one.column)) in one.sources
+            and actor.can(one.permission or self.permission("update"))
+        ]
+
+    def visible(self, actor: Actor, action: str = "list", *, deleted: bool = False) -> ColumnElement[bool] | None:
         """The rows on which ``actor`` may carry out ``action``, as a condition; None for all.
 
-        Every way to a record asks here. Raises PermissionMissing where not even one's own may be reached.
+        ``deleted`` means those that were deleted and can be restored, instead of the others; it takes what deleting
+        takes. Every way to a record asks here. Raises PermissionMissing where not even one's own may be reached.
         """
+        condition = self._reached(actor, "delete" if deleted else action)
+        if not self.resource.soft_delete:
+            return condition
+        column: Any = getattr(self.resource.model, DELETED_AT)
+        marked: ColumnElement[bool] = column.is_not(None) if deleted else column.is_(None)
+        return marked if condition is None else and_(condition, marked)
+
+    def _reached(self, actor: Actor, action: str) -> ColumnElement[bool] | None:
         declared = self._declared(actor)
         if actor.can(self.permission(action)):
             return declared
@@ -276,9 +162,21 @@ class BoundResource:
             return None
         return self.resource.visible(actor)
 
-    def get(self, session: Session, actor: Actor, key: Any, action: str = "show", options: Sequence[Any] = ()) -> Any:
-        """The record ``key``, which may be text. Raises NotFound also for one this actor may not know of."""
-        condition = self.visible(actor, action)
+    def get(
+        self,
+        session: Session,
+        actor: Actor,
+        key: Any,
+        action: str = "show",
+        options: Sequence[Any] = (),
+        *,
+        deleted: bool = False,
+    ) -> Any:
+        """The record ``key``, which may be text, or a ``deleted`` one that can be restored.
+
+        Raises NotFound also for one this actor may not know of, PermissionMissing.
+        """
+        condition = self.visible(actor, action, deleted=deleted)
         query = select(self.resource.model).where(self._is(self.parse_key(key))).options(*options)
         record = session.scalar(query if condition is None else query.where(condition))
         if record is None:
@@ -298,10 +196,41 @@ class BoundResource:
         if session.scalar(select(key).where(self._is(self.key_of(record)), condition)) is None:
             raise OutOfReach()
 
+    def hold(
+        self, session: Session, record: Any, columns: Sequence[str] | None = None, *, deleted: bool = False
+    ) -> None:
+        """Lock the record's row until the transaction ends, and read ``columns`` (default all) anew.
+
+        Raises NotFound where it was deleted meanwhile, or with ``deleted`` restored.
+        """
+        query = select(getattr(self.resource.model, self.resource.key)).where(self._is(self.key_of(record)))
+        if self.resource.soft_delete:
+            mark = getattr(self.resource.model, DELETED_AT)
+            query = query.where(mark.is_not(None) if deleted else mark.is_(None))
+        if session.scalar(query.with_for_update(key_share=True)) is None:
+            raise NotFound()
+        session.refresh(record, columns)
+
+    def fill(self, session: Session, records: Sequence[Any], names: Sequence[str] | None = None) -> None:
+        """Give records what their table does not hold: computed columns (those in ``names``), and links to their files.
+
+        Whatever shows records calls it first.
+        """
+        computed.fill(session, self.resource, records, names)
+        file_fields.show(session, self.resource.files, records)
+
     def create(self, session: Session, actor: Actor, values: dict[str, Any]) -> Any:
-        """Create a record from checked values; flushes and publishes, never commits."""
+        """Create a record from checked values; flushes and publishes, never commits.
+
+        Raises StateNotInitial, OutOfReach, Invalid (a file, a reference to what was deleted), and what a service of
+        the resource refuses.
+        """
         if self.resource.owner and actor.member_id and self.resource.owner not in values:
             values = {**values, self.resource.owner: actor.member_id}
+        check_begin(self.resource.initial_states, values)
+        values = self._check_translations(session, values)
+        self._check_references(session, values)
+        file_fields.keep(session, actor, self.plugin, self.resource.files, values)
         if self.resource.create:
             record = self.resource.create(session, actor, values)
         else:
@@ -309,46 +238,143 @@ class BoundResource:
             session.add(record)
         session.flush()
         self._keep_in_reach(session, actor, record)
-        if event := self.events.get("create"):
-            publish(session, actor, event(id=self.key_of(record)))
+        self._publish(session, actor, "create", self.key_of(record))
         return record
 
     def recreate(self, session: Session, actor: Actor, values: dict[str, Any]) -> Any:
         """Write a deleted record anew with all its values, the key too; publishes that it was created."""
+        self._check_references(session, values)
         record = self.resource.model(**values)
         session.add(record)
         session.flush()
         self._keep_in_reach(session, actor, record)
-        if event := self.events.get("create"):
-            publish(session, actor, event(id=self.key_of(record)))
+        self._publish(session, actor, "create", self.key_of(record))
         return record
 
-    def update(self, session: Session, actor: Actor, record: Any, values: dict[str, Any]) -> Any:
-        """Change a record; publishes only when something differs."""
-        changed = tuple(sorted(key for key, value in values.items() if getattr(record, key) != value))
+    def update(
+        self, session: Session, actor: Actor, record: Any, values: dict[str, Any], *, by: Transition | None = None
+    ) -> Any:
+        """Change a record; publishes only when something differs. ``by`` is the one transition that it is about.
+
+        Raises TransitionRefused, ReasonNeeded (outside of ``because``), PermissionMissing, NotFound (deleted
+        meanwhile), and what ``create`` raises.
+        """
+        values = self._check_translations(session, values)
+        moves = self._moves(session, actor, record, values, by)
+        given = {key: value for key, value in values.items() if getattr(record, key) != value}
+        changed = tuple(sorted(given))
         if not changed:
             return record
+        self._check_references(session, given)
+        dropped = file_fields.keep(session, actor, self.plugin, self.resource.files, given, record)
         if self.resource.update:
             record = self.resource.update(session, actor, record, values)
         else:
             for key in changed:
                 setattr(record, key, values[key])
         session.flush()
+        files.let_go(session, dropped)
         self._keep_in_reach(session, actor, record)
-        if event := self.events.get("update"):
-            publish(session, actor, event(id=self.key_of(record), fields=changed))
+        self._publish(session, actor, "update", self.key_of(record), fields=changed)
+        for move in moves:
+            if value_of(getattr(record, move.transition.column)) == move.transition.to:
+                about = {"column": move.transition.column, "transition": move.transition.slug}
+                states = {"from_state": move.from_state, "to_state": move.transition.to}
+                self._publish(session, actor, "transition", self.key_of(record), **about, **states)
         return record
 
+    def transit(self, session: Session, actor: Actor, record: Any, transition: Transition, reason: str = "") -> Any:
+        """Make one of the resource's transitions; of two at once, the second is refused.
+
+        Raises PermissionMissing, TransitionRefused, Invalid (no reason where one is asked for), and what ``update``
+        raises.
+        """
+        actor.require(transition.permission or self.permission("update"))
+        noted = because(session, reason_given(reason)) if transition.reason else nullcontext()
+        with noted:
+            return self.update(session, actor, record, {transition.column: transition.to}, by=transition)
+
+    def _moves(
+        self, session: Session, actor: Actor, record: Any, values: Mapping[str, Any], by: Transition | None
+    ) -> list[Move]:
+        """The states that ``values`` change, under the lock of the row, each with the transition that allows it."""
+        columns = [column for column in self.resource.initial_states if column in values]
+        if not columns:
+            return []
+        self.hold(session, record, columns)
+        declared, found = self.resource.transitions, []
+        for column in columns:
+            before, after = value_of(getattr(record, column)), value_of(values[column])
+            if by is not None:
+                if before not in by.sources:
+                    raise refusal(declared, column, before, after)
+                found.append(Move(by, before))
+            elif before != after:
+                takes, noted = self.permission("update"), bool(session.info.get(REASON))
+                way = chosen(declared, actor, column, before, after, permission=takes, with_reason=noted)
+                found.append(Move(way, before))
+        return found
+
     def delete(self, session: Session, actor: Actor, record: Any) -> None:
-        """Delete a record. Raises Conflict (by the database) while others depend on it."""
+        """Delete a record. Raises Conflict (by the database) while others depend on it, unless it can be restored."""
         key = self.key_of(record)
+        if self.resource.soft_delete:
+            self.hold(session, record)
+            setattr(record, DELETED_AT, now())
+            session.flush()
+            self._publish(session, actor, "delete", key)
+            return
+        dropped = file_fields.held(self.resource.files, record)
         if self.resource.delete:
             self.resource.delete(session, actor, record)
         else:
             session.delete(record)
         session.flush()
-        if event := self.events.get("delete"):
-            publish(session, actor, event(id=key))
+        files.let_go(session, dropped)
+        self._publish(session, actor, "delete", key)
+
+    def restore(self, session: Session, actor: Actor, record: Any) -> Any:
+        """Bring back a deleted record. Raises NotFound where it is back already, AlreadyExists (by the database)."""
+        self.hold(session, record, deleted=True)
+        setattr(record, DELETED_AT, None)
+        session.flush()
+        self._publish(session, actor, "restore", self.key_of(record))
+        return record
+
+    def purge(self, session: Session, record: Any) -> None:
+        """Take a deleted record away for good. Raises Conflict (by the database) while others depend on it."""
+        dropped = file_fields.held(self.resource.files, record)
+        session.delete(record)
+        session.flush()
+        files.let_go(session, dropped)
+
+    def _check_translations(self, session: Session, values: dict[str, Any]) -> dict[str, Any]:
+        """``values`` with translations as they are kept. Raises Invalid."""
+        if not self.resource.translated or TRANSLATIONS not in values:
+            return values
+        languages, columns = session.info["catalogues"].languages, self.resource.columns_of_model
+        kept = check(columns, self.resource.translated, languages, values[TRANSLATIONS])
+        return {**values, TRANSLATIONS: kept}
+
+    def _check_references(self, session: Session, values: Mapping[str, Any]) -> None:
+        """Refuse a reference to a record that was deleted; what is referred to stays until the transaction ends.
+
+        Raises Invalid at the column.
+        """
+        registry = session.info.get("registry")
+        for column, value in values.items():
+            known = self.resource.columns_of_model.get(column)
+            for reference in known.foreign_keys if known is not None and value is not None else ():
+                table = reference.column.table
+                if registry is None or table.name not in registry.soft_deleted:
+                    continue
+                there = select(reference.column).where(reference.column == value, table.c[DELETED_AT].is_(None))
+                if session.scalar(there.with_for_update(read=True)) is None:
+                    raise Invalid({column: [_("This refers to something that is not there, or was deleted.")]})
+
+    def _publish(self, session: Session, actor: Actor, action: str, key: Any, **about: Any) -> None:
+        if event := self.events.get(action):
+            publish(session, actor, event(id=key, **about))
 
 
 class InUse(Conflict):

@@ -1,4 +1,4 @@
-"""Labels that follow from names: of columns, states and settings. Extraction and pages ask here, so that they agree."""
+"""Labels that follow from names of columns, states, settings and events. Extraction and pages ask here, and agree."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ def words(value: object) -> str:
 
 def column_label(resource: Resource, key: str) -> str:
     """A column's label, in English."""
-    return resource.labels.get(key) or key.removesuffix("_id").replace("_", " ").capitalize()
+    computed = next((one.label for one in resource.computed if one.name == key), "")
+    return resource.labels.get(key) or computed or key.removesuffix("_id").replace("_", " ").capitalize()
 
 
 def field_label(name: str, title: str | None = None) -> str:
     """A setting's label, in English."""
     return title or name.replace("_", " ").capitalize()
+
+
+def event_label(name: str) -> str:
+    """What an event is called beside its name, in English: ``wallet.balance.low`` is ``Balance low``."""
+    return words(name.split(".", 1)[1].replace(".", "_"))

@@ -7,7 +7,10 @@ from core import addresses, generation
 from core.actor import Actor
 from core.addresses import ChainUnknown, EvmAddress, EvmText, InvalidAddress, TronAddress, TronText
 from core.audit.trail import record as audit
+from core.automations.action import Action, ActionCall
+from core.automations.budget import take as take_from_cap
 from core.clock import now
+from core.computed import Computed
 from core.crypto.keyring import seal, unseal
 from core.crypto.sealed import Sealed
 from core.db import locks
@@ -15,6 +18,7 @@ from core.db.base import (
     Amount,
     Count,
     CreatedAt,
+    FullText,
     Id,
     Instant,
     Json,
@@ -30,16 +34,18 @@ from core.db.base import (
 )
 from core.errors import Conflict, DomainError, Forbidden, Invalid, Limit, NotFound, Unavailable
 from core.events import outcomes as deliveries
-from core.events.event import Event, StoredEvent, Subscriber
+from core.events.event import Event, GiveUp, StoredEvent, Subscriber, TryLater
 from core.events.publish import publish
 from core.export.csv import csv_line, csv_lines
 from core.export.pdf import write_pdf
 from core.export.table import Column, Table
 from core.export.xlsx import write_xlsx
+from core.expressions import BadExpression, Expressions
+from core.file_fields import FileRef
 from core.files import service as files
 from core.files.upload import DOCUMENTS, IMAGES, MEDIA
 from core.hooks import call, collect, first
-from core.hookspecs import Figure, Hit, Panel, hookimpl, hookspec
+from core.hookspecs import Fact, Facts, Figure, Hit, Panel, hookimpl, hookspec
 from core.i18n import Seeded, Translator, _, translated
 from core.ids import new_id, uuid_of
 from core.jobs import queue as jobs
@@ -61,16 +67,21 @@ from core.settings import Settings
 from core.settings import read as read_settings
 from core.switches import service as switches
 from core.switches.switch import Switch
+from core.transition import Transition
 
 __all__ = [
     "DOCUMENTS",
     "IMAGES",
     "MEDIA",
+    "Action",
+    "ActionCall",
     "Actor",
     "Amount",
+    "BadExpression",
     "ChainUnknown",
     "Chart",
     "Column",
+    "Computed",
     "Conflict",
     "Count",
     "CreatedAt",
@@ -78,9 +89,15 @@ __all__ = [
     "Event",
     "EvmAddress",
     "EvmText",
+    "Expressions",
+    "Fact",
+    "Facts",
     "Figure",
+    "FileRef",
     "Forbidden",
+    "FullText",
     "Gauge",
+    "GiveUp",
     "HealthCheck",
     "Hit",
     "Id",
@@ -123,9 +140,11 @@ __all__ = [
     "Subscriber",
     "Switch",
     "Table",
+    "Transition",
     "Translator",
     "TronAddress",
     "TronText",
+    "TryLater",
     "Unavailable",
     "Units",
     "Upload",
@@ -158,6 +177,7 @@ __all__ = [
     "reviews",
     "seal",
     "switches",
+    "take_from_cap",
     "translated",
     "unseal",
     "uuid_of",

@@ -26,7 +26,7 @@ def overview(session: Session, actor: Actor) -> Any:
     return _page(session)
 
 
-@pages.post("", permission="core:api_key:create", step_up=True)
+@pages.post("", permission="core:api_key:create", step_up=True, once="/admin/api-keys")
 def create(session: Session, actor: Actor) -> Any:
     given = {name: request.form.get(name, "") for name in ("name", "scopes", "days")}
     expires = now() + timedelta(days=int(given["days"])) if given["days"] in DAYS else None

@@ -13,20 +13,20 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
-from core.admin.forms import fields_of
+from core.admin.forms import asked_by
 from core.admin.lists import asked_state, back_to, home_of, listed
 from core.admin.pages import PageBlueprint, flash, redirect, render
-from core.audit.trail import plain, record
+from core.audit.trail import plain
 from core.errors import NotFound
+from core.fab.content_fields import label_of
 from core.fab.display import state as state_badge
-from core.fab.forms import choices_of, form_of, label_of
+from core.fab.forms import choices_of, form_of
 from core.fab.views import class_name
 from core.gateway.request import platform
 from core.gateway.sentences import told
 from core.i18n import _
 from core.ids import new_id, uuid_of
 from core.jobs.models import JobRow
-from core.jobs.queue import cancel
 from core.lists import bulk
 from core.lists.bulk import Chosen
 from core.lists.models import BulkItem, BulkRun
@@ -119,10 +119,7 @@ def revert(session: Session, actor: Actor, key: UUID) -> Any:
 
 @pages.post("/runs/<uuid:key>/cancel", signed_in=True)
 def stop(session: Session, actor: Actor, key: UUID) -> Any:
-    found = bulk.reach(session, actor, key)
-    if found.job_id is not None:
-        cancel(session, found.job_id)
-        record(session, actor, "core.job.cancelled", subject_type="core.job", subject_id=found.job_id)
+    if bulk.stop(session, actor, key).job_id is not None:
         flash(_("It stops after the records that it has begun. What is done stays done."))
     return redirect(f"{HOME}/runs/{key}")
 
@@ -174,7 +171,7 @@ def _page(
         form=asked,
         ticked=request.form.getlist("change"),
         now=_present(session, actor, bound, chosen) if kind == "edit" and 0 < count <= bulk.MOST else {},
-        fields=fields_of(declared.form, request.form if errors else {}) if declared and declared.form else [],
+        fields=asked_by(session, declared, request.form if errors else {}) if declared else [],
         errors=errors or {},
         sample=[_name(bound, one) for one in some],
         all="all" in request.form,
@@ -214,10 +211,11 @@ def _given(bound: BoundResource, kind: str, operation: str) -> tuple[dict[str, A
     declared = bulk.operation_of(bound, operation)
     if declared.form is None:
         return {}, {}, None
-    return (*_model(declared.form), None)
+    return (*given_by(declared.form), None)
 
 
-def _model(model: type[BaseModel]) -> tuple[dict[str, Any], dict[str, str]]:
+def given_by(model: type[BaseModel]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the request's form gives for ``model``: values, or sentences by field for what cannot be."""
     given: dict[str, Any] = {}
     for name, field in model.model_fields.items():
         if field.annotation is bool:
@@ -273,7 +271,7 @@ def _changes(bound: BoundResource, found: BulkRun) -> list[tuple[str, Any]]:
 def _title(bound: BoundResource, found: BulkRun) -> str:
     what = gettext(bound.label_plural).lower()
     if found.kind == "operation":
-        names = {one.name: one.label for one in bound.resource.operations}
+        names = {one.name: one.label for one in bound.operations}
         return f"{gettext(names.get(found.operation, found.operation))}: {what}"
     sentences = {
         "edit": _("Change of many %(what)s"),

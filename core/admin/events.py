@@ -16,6 +16,7 @@ from core import lifecycle
 from core.actor import Actor
 from core.admin.pages import PageBlueprint, flash, redirect, render
 from core.errors import NotFound
+from core.events import causes
 from core.events.event import Event
 from core.events.models import Delivery, EventRow
 from core.events.replay import ReplayFilter, lag, per_minute, replay, replay_dead, replay_matching
@@ -93,8 +94,7 @@ def show(session: Session, actor: Actor, key: UUID) -> Any:
     if event is None:
         raise NotFound()
     deliveries = session.scalars(select(Delivery).where(Delivery.event_id == key).order_by(Delivery.subscriber)).all()
-    same = select(EventRow).where(EventRow.correlation_id == event.correlation_id).order_by(EventRow.id).limit(200)
-    chain = _tree(list(session.scalars(same)))
+    chain = causes.ordered(causes.chain(session, event.correlation_id))
     people = _people(session, [one for _depth, one in chain])
     return render("guildhall/event.html", event=event, deliveries=deliveries, chain=chain, people=people)
 
@@ -141,20 +141,3 @@ def _people(session: Session, events: Sequence[EventRow]) -> dict[UUID, str]:
     """Names of the members who caused these events."""
     keys = {key for event in events for key in (event.actor_id, event.impersonator_id) if key}
     return dict(session.execute(select(Member.id, Member.display_name).where(Member.id.in_(keys))).tuples().all())
-
-
-def _tree(events: list[EventRow]) -> list[tuple[int, EventRow]]:
-    """Events of one correlation as (depth, event), each below its cause."""
-    children: dict[UUID | None, list[EventRow]] = {}
-    known = {event.id for event in events}
-    for event in events:
-        children.setdefault(event.causation_id if event.causation_id in known else None, []).append(event)
-    ordered: list[tuple[int, EventRow]] = []
-
-    def walk(cause: UUID | None, depth: int) -> None:
-        for event in children.get(cause, []):
-            ordered.append((depth, event))
-            walk(event.id, depth + 1)
-
-    walk(None, 0)
-    return ordered

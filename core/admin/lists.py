@@ -78,7 +78,7 @@ def _without_columns(bound: BoundResource) -> str:
     return f"{home_of(bound)}?{urlencode([*pairs, ('view', str(view) if view else 'all')])}"
 
 
-@pages.post("/<resource>/views", signed_in=True)
+@pages.post("/<resource>/views", signed_in=True, once=True)
 def save(session: Session, actor: Actor, resource: str) -> Any:
     bound, form = listed(session, actor, resource), request.form
     kept: list[UUID] = []
@@ -134,10 +134,10 @@ def no_first(session: Session, actor: Actor, resource: str) -> Any:
 
 @pages.get("/<resource>/lookup/<column>", signed_in=True)
 def find(session: Session, actor: Actor, resource: str, column: str) -> Response:
-    """What a filter column refers to, by how its name begins, as JSON: ``[{value, text}]``."""
+    """What a column of a filter or of the form refers to, by how its name begins, as JSON: ``[{value, text}]``."""
     bound = listed(session, actor, resource)
     target = None
-    if column in bound.resource.filters:
+    if column in {*bound.resource.filters, *bound.resource.writable}:
         target = lookup.target_of(platform().registry, actor, bound, column)
     if target is None:
         raise NotFound()

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from core import hooks
 from core.actor import Actor
+from core.automations import service as automations
 from core.comments import service as comments
 from core.history import reading
 from core.hookspecs import Panel
@@ -36,6 +37,8 @@ def tabs(session: Session, actor: Actor, member: Member, active: str, count: int
     found.append(("access", _("Sign-in and access"), f"{home}/access"))
     if actor.can("core:review:list"):
         found.append(("reviews", _("Reviews"), f"{home}/reviews"))
+    if actor.can(automations.SEE):
+        found.append(("automations", _("Automations"), f"{home}/automations"))
     sees = actor.can(comments.LIST) and member.id != actor.member_id
     if sees:
         found.append(("comments", _("Comments"), f"{generated}/comments/{member.id}"))

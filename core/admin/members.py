@@ -16,14 +16,16 @@ from core import access, hooks
 from core.actor import Actor
 from core.admin import access as access_pages
 from core.admin import member_tabs
+from core.admin.automations import named_rows
 from core.admin.pages import PageBlueprint, flash, redirect, render, tried
+from core.automations import service as automations
 from core.clock import now
 from core.comments.models import Comment
 from core.errors import DomainError, NotFound
 from core.hookspecs import Panel
 from core.i18n import _
 from core.ids import uuid_of
-from core.members import accounts, standing, timeline, two_factor
+from core.members import accounts, standing, tags, timeline, two_factor
 from core.members.models import Member, MemberSession
 from core.reviews import queries as reviews
 from core.reviews.models import Review
@@ -48,6 +50,7 @@ def show(session: Session, actor: Actor, key: UUID) -> Any:
         "guildhall/member.html",
         **_frame(session, actor, member, held, written, "details"),
         figures=figures,
+        tags=tags.of(session, [key]).get(key, []),
         history=standing.history(session, key) if actor.can("core:member:suspend") else [],
     )
 
@@ -99,6 +102,22 @@ def cases(session: Session, actor: Actor, key: UUID) -> Any:
     )
 
 
+@pages.get("/<uuid:key>/automations", permission=automations.SEE)
+def automated(session: Session, actor: Actor, key: UUID) -> Any:
+    """What automations did to the member."""
+    actor.require("core:member:show")
+    member, held, written = _head(session, key)
+    before = uuid_of(request.args.get("before", ""))
+    found = automations.runs(session, actor, member_id=key, before=before, limit=PAGE + 1)
+    return render(
+        "guildhall/member_automations.html",
+        **_frame(session, actor, member, held, written, "automations"),
+        runs=named_rows(session, found[:PAGE]),
+        older=found[PAGE - 1].id if len(found) > PAGE else None,
+        newer=before is not None,
+    )
+
+
 @pages.get("/<uuid:key>/<plugin>", permission="core:member:show")
 def part(session: Session, actor: Actor, key: UUID, plugin: str) -> Any:
     """What one plugin knows of the member."""
@@ -145,7 +164,7 @@ def new(session: Session, actor: Actor) -> Any:
     return _new_page(session, actor, {"role": ["User"]})
 
 
-@pages.post("/new", permission="core:member:create")
+@pages.post("/new", permission="core:member:create", once=True)
 def create(session: Session, actor: Actor) -> Any:
     """Make an account; a mail invites its owner where there is an address."""
     email, name = request.form.get("email", "").strip(), request.form.get("display_name", "")

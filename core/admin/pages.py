@@ -24,6 +24,8 @@ from werkzeug.wrappers import Response
 
 from core.errors import DomainError
 from core.gateway.request import actor as current_actor
+from core.rest import sent_forms
+from core.switches import service as switches
 
 View = Callable[..., Any]
 
@@ -31,11 +33,15 @@ View = Callable[..., Any]
 class PageBlueprint(Blueprint):
     """HTML pages of one plugin, under ``/admin/<plugin>``; each names its permission, ``signed_in`` or ``public``.
 
-    ``step_up`` asks for the password again unless it was given in the last ten minutes.
+    ``step_up`` asks for the password again unless it was given in the last ten minutes. ``once`` carries a form out
+    once however often it is sent; where its answer shows a secret, ``once`` is the address for who sends it again.
+    ``moves_value``, which includes it, is refused while a switch of the plugin with ``value_routes`` is pulled. The
+    form must contain ``ui.csrf()``.
     """
 
     def __init__(self, plugin: str, url_prefix: str | None = None) -> None:
         path = plugin.replace("_", "-")
+        self.plugin = plugin
         super().__init__(f"{plugin}_pages", "guildhall", url_prefix=url_prefix or f"/admin/{path}")
 
     def get(self, rule: str, **access: Any) -> Callable[[View], View]:  # type: ignore[override]
@@ -53,6 +59,8 @@ class PageBlueprint(Blueprint):
         signed_in: bool = False,
         public: bool = False,
         step_up: bool = False,
+        once: bool | str = False,
+        moves_value: bool = False,
     ) -> Callable[[View], View]:
         if sum((permission is not None, signed_in, public)) != 1:
             raise TypeError(f"{method} {rule}: say exactly one of permission, signed_in and public")
@@ -67,6 +75,11 @@ class PageBlueprint(Blueprint):
                     actor.require_session()
                 if step_up:
                     actor.require_step_up()
+                if moves_value:
+                    switches.require_value_routes(g.session, self.plugin)
+                if once or moves_value:
+                    again = once if isinstance(once, str) else ""
+                    return sent_forms.once(g.session, actor, lambda: view(g.session, actor, **path), again=again)
                 return view(g.session, actor, **path)
 
             guarded.permission = permission  # type: ignore[attr-defined]
@@ -100,6 +113,7 @@ def tried(session: Session, change: Callable[[], Any]) -> bool:
     except DomainError as problem:
         if problem.status not in (403, 409, 413, 415, 422):
             raise
+        g.refused = True
         details = problem.details if isinstance(problem.details, dict) else {}
         sentence = next((str(texts[0]) for texts in details.values()), "")
         if sentence:  # it may quote what somebody typed, braces too

@@ -50,7 +50,7 @@ def index(session: Session, actor: Actor) -> Any:
     return render("guildhall/report_schedules.html", rows=rows, mail=bool(platform().config.smtp_url))
 
 
-@pages.post("/admin/reports/<plugin>/<name>/schedule", permission="core:report:schedule")
+@pages.post("/admin/reports/<plugin>/<name>/schedule", permission="core:report:schedule", once=True)
 def create(session: Session, actor: Actor, plugin: str, name: str) -> Any:
     """Have the report sent, from the form of its page."""
     key, form = f"{plugin}.{name}", request.form

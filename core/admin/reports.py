@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from typing import Any
 
-from flask import Response, request, send_file
+from flask import Response, jsonify, request, send_file
 from flask_babel import get_locale, gettext
 from sqlalchemy.orm import Session
 
@@ -100,9 +100,17 @@ def file(session: Session, actor: Actor, plugin: str, name: str) -> Response:
     )
 
 
-def readers(session: Session, permission: str) -> list[tuple[str, str]]:
-    """Who could be sent a report: pairs of id and name."""
-    return [(str(member.id), member.display_name) for member in deciders(session, permission)]
+@pages.get("/<plugin>/<name>/readers", permission=MAY)
+def find_readers(session: Session, actor: Actor, plugin: str, name: str) -> Response:
+    """Who could be sent the report, by the beginning of their name, as JSON: ``[{value, text}]``."""
+    report = reports.find(session, actor, f"{plugin}.{name}")
+    begins = request.args.get("q", "").replace("\0", "").strip()[:120]
+    return jsonify([{"value": key, "text": called} for key, called in readers(session, report.permission, begins)])
+
+
+def readers(session: Session, permission: str, begins: str = "") -> list[tuple[str, str]]:
+    """Who could be sent a report: pairs of id and name, at most fifty."""
+    return [(str(member.id), member.display_name) for member in deciders(session, permission, begins)]
 
 
 def address(key: str) -> str:

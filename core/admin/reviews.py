@@ -90,7 +90,7 @@ def escalate(session: Session, actor: Actor, key: UUID) -> Any:
     return _go_on(session, actor, key)
 
 
-@pages.post("/<uuid:key>/note", permission="core:review:list")
+@pages.post("/<uuid:key>/note", permission="core:review:list", once=True)
 def note(session: Session, actor: Actor, key: UUID) -> Any:
     if tried(session, lambda: service.note(session, actor, key, text=request.form.get("text", ""))):
         flash(_("The note is kept."))

@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 from core import hooks, lifecycle
 from core.actor import Actor
 from core.admin.pages import PageBlueprint
+from core.automations import service as automations
+from core.automations.queries import named
 from core.errors import PermissionMissing, Unauthenticated
 from core.fab.views import class_name
 from core.gateway.request import platform
 from core.hookspecs import Hit
 from core.ids import uuid_of
 from core.lists import views
-from core.lists.conditions import prefix_search
+from core.lists.conditions import search_for
 from core.reports import run as reports
 from core.resource import BoundResource
 
@@ -39,6 +41,7 @@ def search(session: Session, actor: Actor) -> Response:
     hits = [
         *_reports(session, actor, text),
         *_views(session, actor, resources, text),
+        *_automations(session, actor, text),
         *_deeds(actor, resources, text),
         *_records(session, actor, resources, text),
     ]
@@ -64,6 +67,15 @@ def _views(session: Session, actor: Actor, resources: Iterable[BoundResource], t
         bound = by_key[view.resource]
         hint = gettext("View of %(list)s", list=gettext(bound.label_plural))
         yield Hit(view.name, f"{url_for(f'{class_name(bound)}.list')}?view={view.id}", hint=hint)
+
+
+def _automations(session: Session, actor: Actor, text: str) -> Iterator[Hit]:
+    """Automations by their name, and writing a new one."""
+    hint = gettext("Automation")
+    if actor.can(automations.CREATE) and text.lower() in (label := gettext("New automation")).lower():
+        yield Hit(label, "/admin/automations/new", hint=hint)
+    for one in named(session, text, EACH) if actor.can(automations.SEE) else ():
+        yield Hit(one.name, f"/admin/automations/{one.id}", hint=hint)
 
 
 def _open_to(session: Session, actor: Actor) -> Iterator[BoundResource]:
@@ -119,4 +131,4 @@ def _matching(bound: BoundResource, key: Any, text: str) -> sa.ColumnElement[boo
     if identifier := uuid_of(text):
         same: sa.ColumnElement[bool] = key == identifier
         return same if key.type.python_type is UUID else None
-    return prefix_search(bound, text) if bound.resource.search else None
+    return search_for(bound, text) if bound.resource.search else None

@@ -33,7 +33,7 @@ def blank(session: Session, actor: Actor) -> Any:
     return _form(session, None)
 
 
-@pages.post("/new", permission=MAKE, step_up=True)
+@pages.post("/new", permission=MAKE, step_up=True, once="/admin/core/webhook/list/")
 def create(session: Session, actor: Actor) -> Any:
     try:
         with session.begin_nested():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,7 +21,7 @@ from math import isfinite
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import event, inspect
+from sqlalchemy import event, insert, inspect
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
@@ -34,6 +34,7 @@ from core.ids import new_id
 
 MASK = "•••"
 REASON = "audit_reason"
+DIGESTED = tuple(column.key for column in AuditRow.__table__.columns if column.key != "digest")
 
 
 @dataclass(frozen=True)
@@ -58,27 +59,65 @@ def record(
 
     Wrap what is personal as ``Personal``. The ``reason`` is taken for personal where the subject is a member.
     """
-    key = new_id()
-    about = subject_id if subject_type == "core.member" and isinstance(subject_id, UUID) else None
     row = AuditRow(
-        id=key,
-        at=now(),
-        actor_kind=actor.kind,
-        actor_id=actor.member_id,
-        actor_name="" if actor.member_id else actor.name[:120],
-        ip=_sealed(session, actor.member_id, actor.ip, f"{key}:ip", None),
-        action=action,
-        subject_type=subject_type,
-        subject_id=str(subject_id),
-        changes=plain(_personal_sealed(session, key, changes or {})),
-        reason=_sealed(session, about, reason, f"{key}:reason", reason),
-        request_id=actor.request_id,
-        correlation_id=actor.correlation_id,
-        impersonator_id=actor.impersonator,
+        **_values(
+            session,
+            actor,
+            action,
+            subject_type=subject_type,
+            subject_id=subject_id,
+            changes=changes or {},
+            reason=reason,
+        )
     )
-    row.digest = digest(row)
     session.add(row)
     return row
+
+
+def created(session: Session, actor: Actor, items: Iterable[Any]) -> None:
+    """Record that these were created by a statement of their own, as the session does by itself for what it is given.
+
+    They have been read since, and are of models that the registry marks as audited.
+    """
+    audited, rows = session.info["registry"].audited, []
+    for item in items:
+        [key] = inspect(item).mapper.primary_key_from_instance(item)
+        name, changes = audited[type(item)], _difference(item, "created")
+        about: dict[str, Any] = {"subject_type": name, "subject_id": key, "reason": session.info.get(REASON)}
+        rows.append(_values(session, actor, f"{name}.created", changes=changes, **about))
+    if rows:
+        session.execute(insert(AuditRow.__table__), rows)
+
+
+def _values(
+    session: Session,
+    actor: Actor,
+    action: str,
+    *,
+    subject_type: str,
+    subject_id: Any,
+    changes: dict[str, Any],
+    reason: str | None,
+) -> dict[str, Any]:
+    key = new_id()
+    about = subject_id if subject_type == "core.member" and isinstance(subject_id, UUID) else None
+    values = {
+        "id": key,
+        "at": now(),
+        "actor_kind": actor.kind,
+        "actor_id": actor.member_id,
+        "actor_name": "" if actor.member_id else actor.name[:120],
+        "ip": _sealed(session, actor.member_id, actor.ip, f"{key}:ip", None),
+        "action": action,
+        "subject_type": subject_type,
+        "subject_id": str(subject_id),
+        "changes": plain(_personal_sealed(session, key, changes)),
+        "reason": _sealed(session, about, reason, f"{key}:reason", reason),
+        "request_id": actor.request_id,
+        "correlation_id": actor.correlation_id,
+        "impersonator_id": actor.impersonator,
+    }
+    return {**values, "digest": _digest(values)}
 
 
 @contextmanager
@@ -117,22 +156,26 @@ def _sealed(session: Session, member_id: UUID | None, value: Any, place: str, wi
 
 def digest(row: AuditRow) -> bytes:
     """SHA-256 of the row's fields as canonical JSON: version 1, or 2 where somebody acted as somebody else."""
+    return _digest({name: getattr(row, name) for name in DIGESTED})
+
+
+def _digest(row: Mapping[str, Any]) -> bytes:
     fields = [
-        1 if row.impersonator_id is None else 2,
-        str(row.id),
-        rfc3339(row.at),
-        row.actor_kind,
-        row.actor_id and str(row.actor_id),
-        row.actor_name,
-        row.ip,
-        row.action,
-        row.subject_type,
-        row.subject_id,
-        row.changes,
-        row.reason,
-        row.request_id,
-        str(row.correlation_id),
-        *([] if row.impersonator_id is None else [str(row.impersonator_id)]),
+        1 if row["impersonator_id"] is None else 2,
+        str(row["id"]),
+        rfc3339(row["at"]),
+        row["actor_kind"],
+        row["actor_id"] and str(row["actor_id"]),
+        row["actor_name"],
+        row["ip"],
+        row["action"],
+        row["subject_type"],
+        row["subject_id"],
+        row["changes"],
+        row["reason"],
+        row["request_id"],
+        str(row["correlation_id"]),
+        *([] if row["impersonator_id"] is None else [str(row["impersonator_id"])]),
     ]
     return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).digest()
 
@@ -189,7 +232,17 @@ def _record_each(session: Session, verb: str, objects: Iterable[Any]) -> None:
         if changes or verb == "deleted":
             [key] = inspect(item).mapper.primary_key_from_instance(item)
             why = session.info.get(REASON)
-            record(session, actor, f"{name}.{verb}", subject_type=name, subject_id=key, changes=changes, reason=why)
+            done = _softly(verb, changes) if item.__tablename__ in registry.soft_deleted else verb
+            record(session, actor, f"{name}.{done}", subject_type=name, subject_id=key, changes=changes, reason=why)
+
+
+def _softly(verb: str, changes: dict[str, list[Any]]) -> str:
+    """What became of a record whose deletion is a mark: ``deleted``, ``restored``, ``purged``, or what it is called."""
+    if verb == "deleted":
+        return "purged"
+    if verb != "updated" or "deleted_at" not in changes:
+        return verb
+    return "deleted" if changes["deleted_at"][1] is not None else "restored"
 
 
 def _unknown(session: Session) -> Actor:
@@ -227,10 +280,14 @@ def _difference(item: Any, verb: str) -> dict[str, list[Any]]:
 
 def _about(item: Any, mapper: Any) -> tuple[UUID | None, frozenset[str]]:
     """The member that a record is about, and which of its attributes are personal."""
+    attribute = _member_attribute(mapper)
+    return (None, frozenset()) if attribute is None else (getattr(item, attribute), _personal(mapper))
+
+
+@cache
+def _member_attribute(mapper: Any) -> str | None:
     column = member_column(mapper.local_table)
-    if column is None:
-        return None, frozenset()
-    return getattr(item, mapper.get_property_by_column(column).key), _personal(mapper)
+    return None if column is None else str(mapper.get_property_by_column(column).key)
 
 
 @cache

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -27,6 +27,7 @@ from core.crypto.wrapping import NONCE
 from core.db.base import CreatedAt, Instant, Model
 
 ERASED = "erased"
+KEPT = "member_keys"
 TOKEN = re.compile(r"sealed:([0-9a-f-]{36}):([A-Za-z0-9+/]+=*)")
 
 
@@ -42,12 +43,25 @@ class MemberKey(Model):
 
 
 def key_for(session: Session, member_id: UUID) -> bytes | None:
-    """The member's key, made at first use in this transaction.
+    """The member's key, made at first use in this transaction, and read once until a part of the transaction ends.
 
     None once it was destroyed, and where the installation has no encryption keys at all. Raises KeyMissing, KeyWrong.
     """
     if not of_session(session).keys.ids:
         return None
+    kept: dict[UUID, bytes | None] = session.info.setdefault(KEPT, {})
+    if member_id not in kept:
+        kept[member_id] = _key_for(session, member_id)
+    return kept[member_id]
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _forget_kept(session: Session, _transaction: Any) -> None:
+    """A key that was made in what is rolled back is no key."""
+    session.info.pop(KEPT, None)
+
+
+def _key_for(session: Session, member_id: UUID) -> bytes | None:
     connection = session.connection()
     query = select(MemberKey.key, MemberKey.destroyed_at).where(MemberKey.member_id == member_id)
     found = connection.execute(query).first()
@@ -98,6 +112,7 @@ def destroy(session: Session, member_id: UUID) -> None:
     gone = {"key": None, "destroyed_at": now()}
     row = {"member_id": member_id, "created_at": now(), **gone}
     session.execute(insert(MemberKey).values(row).on_conflict_do_update(index_elements=["member_id"], set_=gone))
+    session.info.pop(KEPT, None)
 
 
 def _about(member_id: UUID, place: str) -> bytes:

@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 
 from core.db import migrate
+from core.db.base import metadata
 from core.db.branch import Branch
 from core.i18n import _
 
@@ -161,7 +162,8 @@ def sql_of(script: ScriptDirectory, revision: str) -> str:
     """The SQL of a revision's upgrade, without running it. Raises what the revision raises when it needs rows."""
     buffer = StringIO()
     context = MigrationContext.configure(
-        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": buffer, "literal_binds": True}
+        dialect_name="postgresql",
+        opts={"as_sql": True, "output_buffer": buffer, "literal_binds": True, "target_metadata": metadata},
     )
     found = script.get_revision(revision)
     assert found is not None

@@ -29,6 +29,7 @@ from sqlalchemy import (
     TypeDecorator,
     event,
     func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, registry
@@ -77,6 +78,7 @@ Count = Annotated[int, mapped_column(BigInteger)]
 Json = Annotated[dict[str, Any], mapped_column(JSONB)]
 ShortText = Annotated[str, mapped_column(String(120))]
 SearchText = Annotated[str, mapped_column(String(120), info={"search": True})]
+FullText = Annotated[str, mapped_column(Text, info={"full_text": True})]
 LongText = Annotated[str, mapped_column(Text)]
 Slug = Annotated[str, mapped_column(String(80))]
 MemberRef = Annotated[UUID, mapped_column(ForeignKey("core_member.id", ondelete="RESTRICT"), index=True)]
@@ -118,20 +120,34 @@ def _serve_search(column: Column[Any], table: Table) -> None:
             postgresql_ops={"searched": "text_pattern_ops"},
             postgresql_where=column.is_not(None) if column.nullable else None,
         )
+    if column.info.get("full_text"):
+        Index(f"ix_{table.name}_{column.name}_words", words_of(column), postgresql_using="gin")
+
+
+MOST_INDEXED = 100_000  # letters: PostgreSQL refuses to index a text whose different words are more than a megabyte
+
+
+def words_of(column: Any) -> ColumnElement[Any]:
+    """The words of a long text as its index has them: of every language alike, without stems and stop words."""
+    return func.to_tsvector(text("'simple'"), func.left(column, text(str(MOST_INDEXED))))
 
 
 def served_search(column: Column[Any]) -> bool:
-    """Whether an index serves looking for what ``column`` begins with, whatever the case."""
-    return any(
+    """Whether an index serves looking for what ``column`` begins with, whatever the case, or for words in it."""
+    return bool(column.info.get("full_text")) or any(
         isinstance(first := index.expressions[0], ColumnElement | TextClause)
         and str(first).startswith((f"lower({column})", f"lower({column.name})"))
         for index in column.table.indexes
     )
 
 
-def choice(*values: str, default: str | None = None) -> Any:
-    """A column that holds one of ``values``; the table checks it, forms offer a list."""
-    kind = Enum(*values, native_enum=False, create_constraint=True, length=40, name="_".join(values)[:30])
+def choice(*values: str, default: str | None = None, name: str = "") -> Any:
+    """A column that holds one of ``values``; the table checks it, forms offer a list.
+
+    ``name`` is the check's, by default made of the values: give one where another column of the table has the same.
+    """
+    named = name or "_".join(values)[:30]
+    kind = Enum(*values, native_enum=False, create_constraint=True, length=40, name=named)
     return mapped_column(kind, default=default, server_default=default)
 
 
@@ -173,6 +189,7 @@ __all__ = [
     "Amount",
     "Count",
     "CreatedAt",
+    "FullText",
     "Id",
     "Instant",
     "Json",
@@ -192,4 +209,5 @@ __all__ = [
     "names_member",
     "owner_of",
     "role_tables",
+    "words_of",
 ]

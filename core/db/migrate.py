@@ -17,6 +17,7 @@ from psycopg.errors import UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, inspect, pool, text
 from sqlalchemy.exc import ProgrammingError
 
+from core.db import choices as choices  # autogenerate asks it
 from core.db.branch import Branch, DatabaseUnfit, Outcome
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -78,6 +79,33 @@ def _upgrade_one(engine: Engine, every: list[Branch], branch: Branch, done: dict
         if branch.name == "core":
             raise
         return _failure(problem)
+    return Outcome(True)
+
+
+def upgrade_branch(url: str, branches: Sequence[Branch], branch: Branch) -> Outcome:
+    """Bring one branch, and no other, to its newest revision; waits for the lock of another runner.
+
+    It gives up after ten seconds when a table is locked by others; then nothing of the revision stays.
+    """
+    engine = _engine(url)
+    every = [CORE, *branches]
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(hashtextextended(:name, 0))"), {"name": LOCK})
+            connection.commit()
+            try:
+                connection.execute(text("SET lock_timeout = '10s'"))
+                connection.commit()
+                command.upgrade(settings(every, connection), f"{branch.name}@head")
+                connection.commit()
+            finally:
+                connection.rollback()
+                connection.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), {"name": LOCK})
+                connection.commit()
+    except Exception as problem:
+        return _failure(problem)
+    finally:
+        engine.dispose()
     return Outcome(True)
 
 

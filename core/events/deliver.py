@@ -166,9 +166,13 @@ class Deliverer:
     def _claim(self, session: Session) -> RowMapping | None:
         names = subscribers.listening(session)
         if self._calling >= MOST_CALLS:
-            names = [name for name in names if name in self.registry.subscribers]
+            names = [name for name in names if not self._calls_out(session, name)]
         leases = [self._lease(subscribers.find(session, name)) for name in names]
         return session.execute(_CLAIM, {"at": now(), "subscribers": names, "leases": leases}).mappings().first()
+
+    def _calls_out(self, session: Session, name: str) -> bool:
+        """Whether it is a live subscriber that calls other people's servers."""
+        return name not in self.registry.subscribers and subscribers.find(session, name).kind == "external"
 
     def _more(self, session: Session, first: RowMapping, subscriber: Subscriber, most: int) -> list[RowMapping]:
         """The rest of the batch that begins with ``first``: of its urgency, so that its effects have one."""

@@ -34,6 +34,7 @@ _WRITE = text("""
     SELECT d.event_id, d.subscriber, :at, :priority
     FROM unnest(CAST(:event_ids AS uuid[]), CAST(:subscribers AS text[])) AS d (event_id, subscriber)
 """)
+WITNESS = "published events"  # in a session: a list that the ids of what is published are added to
 CAUSES = "causes"  # in a batch's session: the event of each correlation, for an actor that names no cause
 
 
@@ -73,6 +74,7 @@ def publish(session: Session, actor: Actor, *events: Event) -> list[UUID]:
         }
         session.execute(_WRITE, written)
         when_committed(session, _watched(rows, actor.correlation_id))
+        session.info.get(WITNESS, []).extend(row["id"] for row in rows)
     if reached:
         session.info[RING] = True
     return [row["id"] for row in rows]

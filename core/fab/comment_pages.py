@@ -21,6 +21,7 @@ from core.gateway.sentences import told
 from core.i18n import _
 from core.ids import uuid_of
 from core.resource import BoundResource
+from core.rest import sent_forms
 from core.rest.paging import paginate
 
 PAGE = 50
@@ -56,10 +57,13 @@ class CommentPages(ModelView):  # type: ignore[misc]
         def write() -> None:
             service.add(g.session, actor(), on, text=typed, mentions=mentions, attachments=attachments)
 
-        if self._said(write):
-            flash(gettext(_("The comment is kept.")), "success")
-            return redirect(on.url)
-        return self._comments(pk, draft=typed), 422
+        def send() -> Any:
+            if self._said(write):
+                flash(gettext(_("The comment is kept.")), "success")
+                return redirect(on.url)
+            return self._comments(pk, draft=typed), 422
+
+        return sent_forms.once(g.session, actor(), send)
 
     @expose("/comments/<pk>/people", methods=["GET"])
     @guarded

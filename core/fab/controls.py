@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from uuid import UUID
 
 from flask import g, url_for
 from flask_babel import format_date, format_datetime, gettext
@@ -15,14 +16,21 @@ from core.lists.lookup import named, target_of
 from core.lists.state import Filter, ListState
 
 
-def controls(state: ListState, address: Callable[[ListState], str]) -> list[dict[str, Any]]:
-    """One control for each filter column, in the declared order; ``address`` is the page of a state."""
-    return [_control(state, key, address) for key in dict.fromkeys(state.bound.resource.filters)]
+def controls(
+    state: ListState, address: Callable[[ListState], str], members: Mapping[UUID, str]
+) -> list[dict[str, Any]]:
+    """One control for each filter column, in the declared order; ``address`` is the page of a state.
+
+    ``members`` are the names of those that the list shows anyway.
+    """
+    return [_control(state, key, address, members) for key in dict.fromkeys(state.bound.resource.filters)]
 
 
-def _control(state: ListState, key: str, address: Callable[[ListState], str]) -> dict[str, Any]:
+def _control(
+    state: ListState, key: str, address: Callable[[ListState], str], members: Mapping[UUID, str]
+) -> dict[str, Any]:
     bound = state.bound
-    kind, column = kind_of(bound, key), bound.resource.columns_of_model[key]
+    kind, column = kind_of(bound, key), bound.resource.columns_known[key]
     active = [one for one in state.filters if one.column == key]
     control: dict[str, Any] = {
         "column": key,
@@ -55,7 +63,7 @@ def _control(state: ListState, key: str, address: Callable[[ListState], str]) ->
             **{value: _day(state, one, value) for one in active for value in one.values if value not in SPANS},
         }
     elif kind == "reference":
-        words = _referred(state, control, active)
+        words = _referred(state, control, active, members)
     control["summary"] = ", ".join(_told(one, words) for one in active)
     shown = _shown(control)
     control["kept"] = [(one.name, value) for one in active if one.operator.code not in shown for value in one.values]
@@ -74,14 +82,19 @@ def _shown(control: dict[str, Any]) -> set[str]:
     }[control["kind"]]
 
 
-def _referred(state: ListState, control: dict[str, Any], active: list[Filter]) -> Mapping[str, str]:
+def _referred(
+    state: ListState, control: dict[str, Any], active: list[Filter], members: Mapping[UUID, str]
+) -> Mapping[str, str]:
     """Let the control search what the column refers to; the names of what is chosen."""
     target = target_of(platform().registry, actor(), state.bound, control["column"])
     if target is None:
         return {}
     control["lookup"] = url_for("core_lists_pages.find_get", resource=state.bound.key, column=control["column"])
     chosen = [value for one in active if one.operator is EQUAL for value in one.values]
-    names = named(g.session, actor(), target, chosen) if chosen else {}
+    shown = {str(key): name for key, name in members.items()} if target.key == "core.member" else {}
+    names = {value: shown[value] for value in chosen if value in shown}
+    if left := [value for value in chosen if value not in names]:
+        names |= named(g.session, actor(), target, left)
     control["chosen"] = [(value, names.get(value, value)) for value in chosen]
     return names
 
@@ -97,7 +110,7 @@ def _told(one: Filter, words: Mapping[str, str]) -> str:
 
 def _day(state: ListState, one: Filter, raw: str) -> str:
     try:
-        value = typed_value(getattr(state.bound.resource.model, one.column), raw)
+        value = typed_value(state.bound.resource.attribute(one.column), raw)
     except (ValueError, OverflowError):
         return raw
     told = format_date(value, "medium") if len(raw) <= 10 else format_datetime(value, "medium")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 from flask import g
@@ -26,14 +26,19 @@ from wtforms import (
     validators,
 )
 
+from core.actor import Actor
 from core.addresses import AddressColumn, InvalidAddress
+from core.content_languages import TRANSLATIONS
 from core.db.base import Units
 from core.errors import Invalid
+from core.fab.content_fields import FileRefField, ReferenceField, TranslationsField, UuidField
+from core.fab.content_fields import label_of as label_of
 from core.i18n import _
 from core.resource import BoundResource
 from core.rest.body import read_json
 from core.rest.schema import BIGGEST, storable
-from core.wording import column_label, words
+from core.transition import value_of
+from core.wording import words
 
 LONG = 200
 
@@ -62,15 +67,17 @@ class UnitsField(IntegerField):
         super().process_formdata([value.replace("\u202f", "").replace(" ", "") for value in valuelist])
 
 
-class UuidField(StringField):
-    """A record's or a member's id."""
+class StateField(SelectField):
+    """A state: offers those that can be reached. Any other that there is goes on, to be refused with the reason."""
 
-    def process_formdata(self, valuelist: list[str]) -> None:
-        text = valuelist[0].strip() if valuelist else ""
-        try:
-            self.data = UUID(text) if text else None
-        except ValueError:
-            raise ValueError(self.gettext("This is not an id.")) from None
+    offered: Collection[str] | None = None
+
+    def iter_choices(self) -> Any:
+        return (one for one in super().iter_choices() if self.offered is None or one[0] in self.offered)
+
+    def pre_validate(self, form: Any) -> None:
+        if self.data and self.data not in {one[0] for one in super().iter_choices()}:
+            raise ValidationError(self.gettext("Not a valid choice."))
 
 
 class UtcField(DateTimeLocalField):
@@ -117,11 +124,6 @@ def canonical(kind: AddressColumn) -> Any:
     return check
 
 
-def label_of(bound: BoundResource, key: str) -> str:
-    """A column's label, in English."""
-    return column_label(bound.resource, key)
-
-
 def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> Any:
     """The form field of a column."""
     kind = column.type
@@ -130,6 +132,11 @@ def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> An
     options["description"] = lazy_gettext(help_text) if help_text else ""
     optional = column.nullable or column.default is not None or column.server_default is not None
     checks: list[Any] = [validators.Optional() if optional or search else validators.InputRequired()]
+    if key == TRANSLATIONS and bound.resource.translated:
+        return TranslationsField(bound=bound, **options)
+    if upload := bound.resource.files.get(key):
+        purpose = f"{bound.plugin}.{upload.name}"
+        return FileRefField(validators=checks, upload=upload, purpose=purpose, **options)
     if offered := bound.resource.choices.get(key):
         first = [("", "—")] if search or column.nullable else []
         return SelectField(
@@ -137,19 +144,27 @@ def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> An
         )
     if choices := choices_of(bound, key, column):
         empty = [("", "—")] if column.nullable else []
-        return SelectField(choices=[*empty, *choices], validators=checks, filters=[lambda v: v or None], **options)
+        field = StateField if key in bound.resource.initial_states else SelectField
+        begins = (
+            None if search or column.default is None or not column.default.is_scalar else value_of(column.default.arg)
+        )
+        return field(
+            choices=[*empty, *choices], default=begins, validators=checks, filters=[lambda v: v or None], **options
+        )
     if isinstance(kind, sa.String):
         if isinstance(kind, AddressColumn):
             checks.append(canonical(kind))
         if kind.length:
             checks.append(validators.Length(max=kind.length))
-        field = StringField if kind.length and kind.length <= LONG else TextAreaField
-        return field(
+        text_field = StringField if kind.length and kind.length <= LONG else TextAreaField
+        return text_field(
             validators=[*checks, clean_text], filters=[lambda v: v or None] if column.nullable else [], **options
         )
     if isinstance(kind, Units):
         return UnitsField(validators=[*checks, validators.NumberRange(-BIGGEST, BIGGEST)], **options)
     if isinstance(kind, sa.Uuid):
+        if column.foreign_keys:
+            return ReferenceField(validators=checks, bound=bound, column=key, **options)
         return UuidField(validators=checks, **options)
     if isinstance(kind, sa.Boolean):
         default = (
@@ -170,6 +185,23 @@ def field_of(bound: BoundResource, key: str, column: Any, *, search: bool) -> An
     if isinstance(kind, (sa.JSON, JSONB)):
         return JsonField(validators=[*checks, clean_text], **options)
     return StringField(validators=checks, **options)
+
+
+def offer(form: Any, bound: BoundResource, who: Actor, record: Any = None) -> Any:
+    """Let the states of ``form`` offer what ``who`` can make of ``record`` without a reason, or where a new one can
+    begin, and its files show those of the record; returns the form."""
+    for column in bound.resource.files:
+        if column in form and record is not None:
+            form[column].current = getattr(record, column)
+    for column, initial in bound.resource.initial_states.items():
+        if column not in form:
+            continue
+        if record is None:
+            form[column].offered = initial
+            continue
+        reached = [one.to for one in bound.possible(who, record) if one.column == column and not one.reason]
+        form[column].offered = {value_of(getattr(record, column)), *reached}
+    return form
 
 
 def choices_of(bound: BoundResource, key: str, column: Any) -> list[tuple[str, Any]]:

@@ -39,7 +39,7 @@ def missing(resource: Resource) -> set[str]:
     found = {method for method, action in FURTHER.items() if action not in resource.actions}
     if not resource.audit:
         found.update(OF_HISTORY)
-    if "delete" not in resource.actions:
+    if "delete" not in resource.actions or resource.soft_delete:
         found.update(OF_DELETED)
     return found if resource.inline else {*found, "related"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -15,20 +16,22 @@ from flask_babel import gettext
 from sqlalchemy import Boolean
 
 from core.db.base import names_member
+from core.declaration import DELETED_AT
 from core.fab.controls import controls
-from core.fab.display import name_members, say
+from core.fab.display import name_members, say, show_files, translate
 from core.fab.forms import label_of
 from core.fab.guard import guarded
 from core.gateway.request import actor
 from core.i18n import _
 from core.ids import uuid_of
+from core.imports.plan import importable
 from core.lists import views
 from core.lists.bulk import MOST as MOST_AT_ONCE
 from core.lists.columns import first_columns, offered_columns, sortable, value_of
 from core.lists.export import EXPORT
 from core.lists.reading import COUNT_CAP, Rows, page
-from core.lists.state import COLUMNS, SEARCH, ListState, class_name
-from core.resource import BoundResource
+from core.lists.state import COLUMNS, DELETED, SEARCH, ListState, class_name
+from core.resource import RESTORE, BoundResource
 
 PAGE_SIZE, MOST_ROWS = 25, 100
 SIZES = (25, 50, 100)
@@ -51,26 +54,27 @@ class Listing(ModelView):  # type: ignore[misc]
             return redirect(self._address(ListState.of(self.bound, active.query), active.id))
         state = ListState.read(self.bound, request.args.items(multi=True))
         columns = views.columns_of(state, mine.columns)
+        shown = (*columns, DELETED_AT) if state.deleted else columns
         size = _number(f"psize_{class_name(self.bound)}", PAGE_SIZE, MOST_ROWS) or PAGE_SIZE
         number = _number(f"page_{class_name(self.bound)}", 0, COUNT_CAP // size)  # no pager leads further
-        rows = page(g.session, actor(), state, columns, number=number, size=size)
+        rows = page(g.session, actor(), state, shown, number=number, size=size)
         self.update_redirect()
         view_id = active.id if active else None
-        made = self._rows(columns, rows)
-        full = ListState(self.bound, state.filters, state.term, state.sort, tuple(columns))
+        made = self._rows(shown, rows, state.deleted)
+        full = replace(state, columns=tuple(columns), lost=())
         return self.render_template(
             "guildhall/list.html",
-            title=gettext(self.bound.label_plural),
+            title=self._title(state),
             state=state,
             full=full,
             home=url_for(f"{self.endpoint}.list"),
-            heads=self._heads(state, columns, view_id, made),
+            heads=self._heads(state, shown, view_id, made),
             rows=made,
             total=rows.total,
             pager=self._pager(state, view_id, number, size, rows),
             quick=self._quick(),
-            controls=controls(state, lambda other: self._address(other, view_id)),
-            clear_url=self._address(ListState(self.bound, columns=state.columns, sort=state.sort), view_id),
+            controls=controls(state, lambda other: self._address(other, view_id), rows.names),
+            clear_url=self._address(replace(state, filters=(), term="", lost=()), view_id),
             lost=[name.replace("_", " ") for name in state.lost],
             tabs=self._tabs(mine, active),
             view=active,
@@ -79,11 +83,17 @@ class Listing(ModelView):  # type: ignore[misc]
             may_share=actor().can(views.SHARE),
             may_keep=actor().session_id is not None and actor().can(views.SAVE),
             offered=self._offered(columns),
-            many=self._many(),
+            many=self._many(state.deleted),
+            deleted_url=self._deleted_url(state),
             most=MOST_AT_ONCE,
             may_export=actor().can(EXPORT),
+            may_import=importable(actor(), self.bound),
             kept=self._kept(state, size),
         )
+
+    def _title(self, state: ListState) -> Any:
+        name = gettext(self.bound.label_plural)
+        return gettext(_("Deleted: %(what)s"), what=name.lower()) if state.deleted else name
 
     def _address(self, state: ListState, view_id: UUID | None = None, **further: Any) -> str:
         """The address of a state, which keeps the view that it came from."""
@@ -101,7 +111,7 @@ class Listing(ModelView):  # type: ignore[misc]
         return {"param": SEARCH, "value": request.args.get(SEARCH, ""), "placeholder": text}
 
     def _heads(self, state: ListState, columns: Sequence[str], view_id: UUID | None, rows: Dicts) -> Dicts:
-        order, known = state.sort or self.bound.resource.order, self.bound.resource.columns_of_model
+        order, known = state.sort or self.bound.resource.order, self.bound.resource.columns_known
         heads = []
         for name in columns:
             mine = order.lstrip("-") == name
@@ -111,16 +121,18 @@ class Listing(ModelView):  # type: ignore[misc]
             head["kind"] = "num" if counts else ""
             if name in sortable(self.bound):
                 down = order == name or (not mine and head["kind"] == "num") or (not mine and _is_date(known[name]))
-                turned = ListState(self.bound, state.filters, state.term, f"-{name}" if down else name, state.columns)
+                turned = replace(state, sort=f"-{name}" if down else name, lost=())
                 head["sort_url"] = self._address(turned, view_id)
             heads.append(head)
         return heads
 
-    def _rows(self, columns: Sequence[str], rows: Rows) -> Dicts:
+    def _rows(self, columns: Sequence[str], rows: Rows, deleted: bool) -> Dicts:
         """What each row shows, and where it leads."""
         bound, me = self.bound, actor()
         cells = [{name: value_of(record, name) for name in columns} for record in rows.records]
         name_members(bound, cells, plain=columns[0], names=rows.names)
+        translate(bound, cells, rows.records)
+        show_files(bound, cells, rows.records, small=True)
         say(bound, cells, rows.records)
         formats = self.formatters_columns
         for row in cells:
@@ -128,7 +140,7 @@ class Listing(ModelView):  # type: ignore[misc]
                 {name: formats[name](row[name]) for name in columns if name in formats and row[name] is not None}
             )
         may = {
-            action: action in bound.resource.actions and me.can(bound.permission(action))
+            action: action in bound.resource.actions and me.can(bound.permission(action)) and not deleted
             for action in ("update", "delete")
         }
         shows = "show" in bound.resource.actions
@@ -137,6 +149,8 @@ class Listing(ModelView):  # type: ignore[misc]
             key = bound.key_of(record)
             edit = url_for(f"{self.endpoint}.edit", pk=key) if may["update"] else ""
             url = (bound.resource.page.format(id=key) or url_for(f"{self.endpoint}.show", pk=key)) if shows else edit
+            if deleted:
+                url = url_for(f"{self.endpoint}.show", pk=key, deleted="yes") if shows else ""
             remove = url_for(f"{self.endpoint}.deletion", pk=key) if may["delete"] else ""
             made.append({"key": key, "cells": row, "url": url, "edit": edit, "delete": remove})
         return made
@@ -172,7 +186,8 @@ class Listing(ModelView):  # type: ignore[misc]
 
     def _kept(self, state: ListState, size: int) -> Sequence[tuple[str, str]]:
         """What the form of the filters carries along."""
-        kept = [(name, value) for name, value in state.pairs() if name.startswith("_o") or name == COLUMNS]
+        carried = (COLUMNS, DELETED)
+        kept = [(name, value) for name, value in state.pairs() if name.startswith("_o") or name in carried]
         return kept if size == PAGE_SIZE else [*kept, (f"psize_{class_name(self.bound)}", str(size))]
 
     def _offered(self, columns: Sequence[str]) -> Dicts:
@@ -188,14 +203,23 @@ class Listing(ModelView):  # type: ignore[misc]
             for name in [*columns, *rest]
         ]
 
-    def _many(self) -> Dicts:
+    def _deleted_url(self, state: ListState) -> str:
+        """Where the deleted records are, for who may restore them; from there, the way back to the others."""
+        if not (self.bound.resource.soft_delete and actor().can(self.bound.permission("delete"))):
+            return ""
+        return self._address(ListState(self.bound, columns=state.columns, deleted=not state.deleted))
+
+    def _many(self, deleted: bool) -> Dicts:
         """What can be done with many at once."""
         bound, me = self.bound, actor()
         found: Dicts = []
+        if deleted:
+            label, icon = gettext(_("Restore…")), "arrow-back-up"
+            return [{"what": f"do-{RESTORE}", "label": label, "icon": icon, "danger": False}]
         if bound.resource.bulk and me.can(bound.permission("update")):
             found.append({"what": "edit", "label": gettext(_("Edit…")), "icon": "pencil", "danger": False})
-        for one in bound.resource.operations:
-            if me.can(one.permission):
+        for one in bound.operations:
+            if me.can(one.permission) and not (one.name == RESTORE and bound.resource.soft_delete):
                 label = gettext(one.label) + "…"
                 found.append({"what": f"do-{one.name}", "label": label, "icon": one.icon, "danger": one.danger})
         if "delete" in bound.resource.actions and me.can(bound.permission("delete")):

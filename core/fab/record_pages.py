@@ -13,26 +13,32 @@ from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField
 
 from core.audit.trail import because
+from core.content_languages import text_for_reader
 from core.db import locks
 from core.db.base import metadata
 from core.db.dependants import MOST_COUNTED, dependants
+from core.declaration import DELETED_AT
 from core.errors import DomainError, NotFound
 from core.fab import seen
+from core.fab.acts import acts
 from core.fab.differences import Teller, label_of_table
-from core.fab.display import name_members, say
-from core.fab.forms import label_of
+from core.fab.display import name_members, say, show_files, translate
+from core.fab.forms import label_of, offer
 from core.fab.guard import guarded
 from core.fab.related import related_rows
 from core.fab.seen import text_of
 from core.fab.tabs import listable, registry, tabs
+from core.fab.uploads import taken, takes_uploads
 from core.gateway.request import actor
 from core.gateway.sentences import told
 from core.history import reading
 from core.history.restore import lock_of
 from core.i18n import _
+from core.lists.state import DELETED
 from core.members.standing import reason_given
 from core.refusals import domain_error
 from core.resource import BoundResource
+from core.rest import sent_forms
 
 
 class RecordPages(ModelView):  # type: ignore[misc]
@@ -45,6 +51,8 @@ class RecordPages(ModelView):  # type: ignore[misc]
         shown = widgets["show"].template_args
         row = dict(zip(shown["include_columns"], shown["value_columns"], strict=True))
         name_members(self.bound, [row])
+        translate(self.bound, [row], [arguments[1]])
+        show_files(self.bound, [row], [arguments[1]])
         say(self.bound, [row], [arguments[1]])
         shown["value_columns"] = [row[key] for key in shown["include_columns"]]
         return widgets
@@ -54,7 +62,9 @@ class RecordPages(ModelView):  # type: ignore[misc]
     def show(self, pk: str) -> Any:
         if self.bound.resource.page:
             return redirect(self.bound.resource.page.format(id=pk))
-        record = self.datamodel.get(pk, action="show")
+        bound, deleted = self.bound, self.bound.resource.soft_delete and DELETED in request.args
+        record = bound.get(g.session, actor(), pk, deleted=True) if deleted else self.datamodel.get(pk, action="show")
+        bound.fill(g.session, [record])
         detail = ""
         if self.bound.resource.detail:
             context = self.bound.resource.detail(g.session, record)
@@ -68,7 +78,9 @@ class RecordPages(ModelView):  # type: ignore[misc]
             widgets=widgets,
             related_views=[],
             detail=detail,
-            tabs=tabs(self.bound, record, "details"),
+            tabs=[] if deleted else tabs(bound, record, "details"),
+            acts=acts(bound, actor(), record, deleted=deleted),
+            deleted_at=getattr(record, DELETED_AT) if deleted else None,
         )
 
     @expose("/related/<pk>/<int:number>", methods=["GET"])
@@ -97,7 +109,8 @@ class RecordPages(ModelView):  # type: ignore[misc]
             return self.bound.resource.title(g.session, record)
         text = str(record)
         if not text.startswith("<"):
-            return text
+            translated = self.bound.resource.translated
+            return next((text_for_reader(record, key) for key in translated if getattr(record, key) == text), text)
         for key in self.bound.resource.search:
             if value := getattr(record, key):
                 return str(value)
@@ -105,36 +118,51 @@ class RecordPages(ModelView):  # type: ignore[misc]
         return f"{gettext(self.bound.label)} {key if len(key) < 20 else key[-6:]}"
 
     @expose("/add", methods=["GET", "POST"])
+    @takes_uploads
     @guarded
     def add(self) -> Any:
-        form = self.add_form.refresh()
-        if request.method == "GET":
+        if request.method == "POST":
+            sent, refused = taken(self.bound)
+            form = offer(self.add_form(formdata=sent), self.bound, actor())
+            valid = _valid(form, refused)
+        else:
+            form, valid = offer(self.add_form.refresh(), self.bound, actor()), False
             _fill(form, [key for key in self.add_columns if request.args.get(key)])
-        if request.method == "POST" and form.validate():
-            values = {key: form[key].data for key in self.add_columns}
-            record = self._write(form, lambda: self.bound.create(g.session, actor(), _given(self.bound, values)))
-            if record is not None:
-                flash(gettext(_("%(label)s created."), label=gettext(self.bound.label)), "success")
-                return redirect(self._url("show", record))
+        if valid:
+            answer = sent_forms.once(g.session, actor(), lambda: self._create(form))
+            if answer is not None:
+                return answer
         title = gettext(_("New %(label)s"), label=gettext(self.bound.label).lower())
         return self.render_template(
             self.add_template, title=title, widgets=self._get_add_widget(form=form), below=self._below_form()
         )
 
+    def _create(self, form: Any) -> Any:
+        """The way to the record that a checked form makes; None where it is refused."""
+        values = {key: form[key].data for key in self.add_columns}
+        record = self._write(form, lambda: self.bound.create(g.session, actor(), _given(self.bound, values)))
+        if record is None:
+            return None
+        flash(gettext(_("%(label)s created."), label=gettext(self.bound.label)), "success")
+        return redirect(self._url("show", record))
+
     @expose("/edit/<pk>", methods=["GET", "POST"])
+    @takes_uploads
     @guarded
     def edit(self, pk: str) -> Any:
         record = self.datamodel.get(pk, action="update")
         sent = request.method == "POST"
+        given, refused = taken(self.bound) if sent else (None, {})
         if sent:  # two who save at once are compared one after the other
             locks.advisory(g.session, lock_of(self.bound, record))
             g.session.refresh(record)
-        form = self.edit_form.refresh(request.form) if sent else self.edit_form.refresh(obj=record)
+        form = self.edit_form(formdata=given) if sent else self.edit_form.refresh(obj=record)
+        offer(form, self.bound, actor(), record)
         untouched = self.edit_form(formdata=None, obj=record)
         form.opened_as = request.form.get(seen.FIELD, "") if sent else seen.token(untouched, self.edit_columns)
         conflict = None
-        if sent and form.validate():
-            conflict = self._conflict(record, form, untouched)
+        if sent and _valid(form, refused):
+            conflict = self._conflict(record, form, untouched, given)
             if conflict is None:
                 values = {
                     key: form[key].data for key in self.edit_columns if text_of(form[key]) != text_of(untouched[key])
@@ -154,7 +182,7 @@ class RecordPages(ModelView):  # type: ignore[misc]
             conflict=conflict,
         )
 
-    def _conflict(self, record: Any, form: Any, untouched: Any) -> dict[str, Any] | None:
+    def _conflict(self, record: Any, form: Any, untouched: Any, given: Any) -> dict[str, Any] | None:
         """What somebody else saved since the form was opened, beside what was entered; None where nothing collides.
 
         The form of the answer holds what was entered, and where nothing was, what is there now; sent once more it is
@@ -169,7 +197,8 @@ class RecordPages(ModelView):  # type: ignore[misc]
         if all(seen.mark(form[key]) == now[key] for key in changed):
             return None
         mine = {key for key in self.edit_columns if seen.mark(form[key]) != marks.get(key)}
-        merged = self.edit_form(formdata=_merged(form, untouched, mine), obj=record)
+        merged = self.edit_form(formdata=_merged(form, untouched, mine, given), obj=record)
+        offer(merged, self.bound, actor(), record)
         merged.validate()
         merged.opened_as, merged.unsaved = seen.token(untouched, self.edit_columns), True
         teller = Teller(self.bound, [(key, one[key].data) for key in changed for one in (untouched, form)])
@@ -201,7 +230,9 @@ class RecordPages(ModelView):  # type: ignore[misc]
     def deletion(self, pk: str) -> Any:
         """What deleting the record would take along, or what forbids it; and the form that asks why."""
         record = self.datamodel.get(pk, action="delete")
-        found = dependants(g.session, metadata, self.bound.resource.model.__table__, self.bound.key_of(record))
+        resource, found = self.bound.resource, []
+        if not resource.soft_delete:  # there, everything stays as it is
+            found = dependants(g.session, metadata, resource.model.__table__, self.bound.key_of(record))
         resources = registry().resources
         return self.render_template(
             "guildhall/record_deletion.html",
@@ -239,6 +270,9 @@ class RecordPages(ModelView):  # type: ignore[misc]
     def _deleted_flash(self, key: Any) -> Any:
         """That it is done, with the way back where there is one."""
         text = gettext(_("%(label)s deleted."), label=gettext(self.bound.label))
+        if self.bound.resource.soft_delete:
+            url = url_for(f"{self.endpoint}.show", pk=key, deleted="yes")
+            return Markup('{} <a href="{}">{}</a>').format(text, url, gettext(_("Bring it back")))
         if not (self.bound.resource.restorable and actor().can(self.bound.permission("create"))):
             return text
         last = reading.latest(g.session, actor(), self.bound, key)
@@ -281,9 +315,17 @@ def _fill(form: Any, keys: list[str]) -> None:
             form[key].raw_data = None
 
 
-def _merged(form: Any, untouched: Any, mine: set[str]) -> MultiDict[str, str]:
+def _valid(form: Any, refused: dict[str, str]) -> bool:
+    """Whether the form can be carried out; what was refused before is said at its field."""
+    valid = bool(form.validate())
+    for key, sentence in refused.items():
+        form[key].errors = [sentence]
+    return valid and not refused
+
+
+def _merged(form: Any, untouched: Any, mine: set[str], given: MultiDict[str, str]) -> MultiDict[str, str]:
     """What a browser would send where what was not entered stood as it is now."""
-    merged: MultiDict[str, str] = MultiDict(request.form)
+    merged: MultiDict[str, str] = MultiDict(given)
     for field in form:
         if field.name in mine or field.name not in untouched or field.type == "CSRFTokenField":
             continue

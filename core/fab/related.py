@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from flask import g, url_for
 from sqlalchemy.orm import joinedload
 
-from core.fab.display import name_members, say, state
+from core.fab.display import name_members, say, show_files, state, translate
 from core.fab.forms import label_of
 from core.fab.guard import class_name
 from core.gateway.request import actor
@@ -34,8 +34,11 @@ def related_rows(inline: Inline, other: BoundResource, key: Any) -> dict[str, An
     ordered = query.order_by(*(one.desc() if descending else one.asc() for one in columns))
     found = list(g.session.scalars(ordered.limit(inline.limit + 1)))
     records = found[: inline.limit]
+    other.fill(g.session, records, shown)
     rows = [{name: _value(record, name) for name in shown} for record in records]
     name_members(other, rows)
+    translate(other, rows, records)
+    show_files(other, rows, records, small=True)
     say(other, rows, records)
     view = class_name(other)
     may = {

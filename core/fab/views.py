@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flask_babel import lazy_gettext
+from sqlalchemy import Uuid
 
+from core.content_languages import TRANSLATIONS
+from core.declaration import DELETED_AT
 from core.fab.comment_pages import CommentPages
 from core.fab.display import state
 from core.fab.forms import form_of, label_of
@@ -37,10 +40,11 @@ def view_of(bound: BoundResource) -> type[ResourceView]:
     order = resource.order.removeprefix("-")
     shown = first_columns(bound)
     excluded = {METHODS[action] for action in METHODS if action not in resource.actions}
-    keys = {*resource.readable, *offered_columns(bound), *resource.writable, *resource.filters}
+    keys = {*resource.readable, *offered_columns(bound), *resource.writable, *resource.filters, DELETED_AT}
     labels = {key: lazy_gettext(label_of(bound, key)) for key in keys}
     interface = Interface(bound)
-    readable = [k for k in resource.readable if not _is_secret(bound, k)]
+    told = [k for k in resource.readable if k != TRANSLATIONS or not resource.translated]
+    readable = [k for k in told if not _is_secret(bound, k) and not _is_number(bound, k)]
     body: dict[str, Any] = {
         "bound": bound,
         "plugin": bound.plugin,
@@ -68,8 +72,13 @@ def view_of(bound: BoundResource) -> type[ResourceView]:
     return type(name, (ResourceView,), body)
 
 
+def _is_number(bound: BoundResource, key: str) -> bool:
+    """Whether a column is the long number of the record, which its page has below the title."""
+    return key == bound.resource.key and isinstance(bound.resource.columns_of_model[key].type, Uuid)
+
+
 def _is_secret(bound: BoundResource, key: str) -> bool:
-    return bool(bound.resource.columns_of_model[key].info.get("secret"))
+    return bool(bound.resource.columns_known[key].info.get("secret"))
 
 
 __all__ = ["ResourceView", "class_name", "view_of"]

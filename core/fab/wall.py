@@ -15,6 +15,7 @@ from werkzeug.local import LocalProxy
 from core.access import permission_name
 from core.db.session import current
 from core.errors import Forbidden
+from core.fab.acts import record_acts
 from core.fab.guard import METHODS
 from core.fab.tabs import OWN, record_tabs
 from core.fab.views import class_name, view_of
@@ -89,6 +90,7 @@ def install(app: Flask, registry: Registry) -> AppBuilder:
     builder.init_app(app, LocalProxy(current))
     app.jinja_env.filters["decimalformat"] = exact
     app.jinja_env.globals["record_tabs"] = record_tabs
+    app.jinja_env.globals["record_acts"] = record_acts
     app.extensions[OWN] = {}
     builder.sm.resources = registry.resources
     builder.sm.views = {class_name(bound): bound.key for bound in registry.resources.values()}

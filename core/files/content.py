@@ -8,7 +8,7 @@ from typing import Any
 
 import puremagic
 
-from core.files.upload import TYPES
+from core.files.upload import SPREADSHEET, TYPES
 
 HEAD_BYTES = 8192
 EXTENSIONS = {
@@ -19,6 +19,7 @@ EXTENSIONS = {
     "application/pdf": (".pdf",),
     "text/plain": (".txt", ".md", ".log"),
     "text/csv": (".csv",),
+    SPREADSHEET: (".xlsx",),
     "video/mp4": (".mp4", ".m4v"),
     "video/webm": (".webm",),
     "audio/mpeg": (".mp3",),
@@ -30,6 +31,7 @@ SAME = {"application/ogg": "audio/ogg", "audio/wave": "audio/wav", "audio/x-wav"
 STARTS = {"application/pdf": b"%PDF-", "audio/wav": b"RIFF", "image/webp": b"RIFF", "video/webm": b"\x1aE\xdf\xa3"}
 MARKUP = re.compile(rb"<\s*(!doctype|html|head|body|script|svg|iframe|\?xml|\?php|!--)", re.IGNORECASE)
 SVG = re.compile(rb"<\s*svg[\s/>]", re.IGNORECASE)
+PACKED = b"PK\x03\x04"
 CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 LONGEST_NAME = 120
 
@@ -37,8 +39,11 @@ LONGEST_NAME = 120
 def media_type(head: bytes, name: str) -> str | None:
     """The media type of a file that begins with ``head``, one of ``TYPES``; None when it is none of them.
 
-    The name decides only between plain text and CSV, which no content tells apart.
+    The name decides only between plain text and CSV, which no content tells apart, and whether what is packed is said
+    to be a workbook: who takes one reads it.
     """
+    if head.startswith(PACKED):
+        return SPREADSHEET if name.lower().endswith(".xlsx") else None
     found = _by_magic(head)
     if found is None:
         return _as_text(head, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -191,6 +192,21 @@ def keep(session: Session, actor: Actor, file_id: UUID, *, purpose: str) -> Stor
     return row
 
 
+def attach(session: Session, actor: Actor, file_id: UUID, *, purpose: str) -> bool:
+    """``keep`` for a record that has the file for itself; False for another's, and for one that is in use already."""
+    loose = StoredFile.id == file_id, StoredFile.state == "loose", StoredFile.purpose == purpose
+    mine = StoredFile.owner_id.is_not_distinct_from(actor.member_id)
+    kept = update(StoredFile).where(*loose, mine).values(state="kept").returning(StoredFile.id)
+    return session.scalar(kept) is not None
+
+
+def let_go(session: Session, file_ids: Collection[UUID]) -> None:
+    """Forget files that a record no longer refers to, whoever sent them; the record's own trail tells of it."""
+    if file_ids:
+        gone = update(StoredFile).where(StoredFile.id.in_(list(file_ids)), StoredFile.state != "deleted")
+        session.execute(gone.values(state="deleted", deleted_at=now()))
+
+
 def find(session: Session, actor: Actor, file_id: UUID) -> StoredFile:
     """A file of the actor's, or any for who holds ``core:file:show``. Raises NotFound, whichever it lacks."""
     row = session.get(StoredFile, file_id)
@@ -211,6 +227,15 @@ def open_file(session: Session, row: StoredFile, start: int = 0, stop: int | Non
         return OpenFile(row, _storage(session).open(row.storage_key, start, stop))
     except FileNotFoundError:
         raise NotFound() from None
+
+
+def copy(session: Session, actor: Actor, file_id: UUID | None, target: Path) -> None:
+    """Write the content of a file that the actor may see to ``target``. Raises NotFound, StorageSilent."""
+    if file_id is None:
+        raise NotFound()
+    found = open_file(session, find(session, actor, file_id))
+    with found.content as source, target.open("wb") as into:
+        shutil.copyfileobj(source, into)
 
 
 def link(session: Session, row: StoredFile, lifetime: timedelta | None = None) -> str:

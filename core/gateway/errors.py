@@ -10,6 +10,7 @@ from flask import (
     Flask,
     Response,
     current_app,
+    flash,
     g,
     jsonify,
     redirect,
@@ -82,6 +83,10 @@ def answer(problem: Exception) -> Any:
         return _to_login()
     if known.page and not is_api():
         return redirect(f"{known.page}?next={quote(_back())}", 303)
+    by_form = request.method == "POST" and not is_api() and request.accept_mimetypes.best != "application/json"
+    if known.stays and by_form:
+        flash(known.fill(gettext(known.sentence)), "danger")
+        return redirect(_back(), 303)
     shown = _shown(known.status, known.code, known.fill(gettext(known.sentence)), known.details)
     if wait := known.params.get("retry_after"):
         shown.headers["Retry-After"] = str(wait)

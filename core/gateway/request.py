@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import Flask, current_app, flash, g, request
 from flask import session as cookie
@@ -32,9 +32,11 @@ from core.gateway.limits import Exceeded, Limits
 from core.i18n import _
 from core.ids import new_id
 from core.members import api_keys, factors, sessions, tokens
-from core.platform import Platform
 from core.platform_settings import PlatformSettings
 from core.switches import service as switches
+
+if TYPE_CHECKING:
+    from core.platform import Platform
 
 API_PREFIXES = ("/api/", "/v1/", "/mcp", "/.well-known/")
 PROBES = ("/health", "/metrics")  # asked by machines inside, over plain HTTP

@@ -95,5 +95,6 @@ class Reading:
     def _rows(self, bound: BoundResource, keys: list[Any]) -> dict[Any, Row]:
         condition = bound.visible(self.actor, "show")
         query = select(bound.resource.model).where(getattr(bound.resource.model, bound.resource.key).in_(keys))
-        records = self.session.scalars(query if condition is None else query.where(condition))
+        records = self.session.scalars(query if condition is None else query.where(condition)).all()
+        bound.fill(self.session, records)
         return {bound.key_of(record): Row(record, self.schemas[bound.key]) for record in records}

@@ -137,7 +137,7 @@ class _Builder:
         found: dict[str, GraphQLField] = {}
         for key, one in self.schemas[bound.key].dump_fields.items():
             kind = _kind(one)
-            help_text = bound.resource.help.get(key)
+            help_text = bound.resource.help.get(key) or bound.resource.columns_known[key].info.get("help") or None
             found[camel(key)] = GraphQLField(
                 kind if one.allow_none else GraphQLNonNull(kind), resolve=_shown(key), description=help_text
             )
@@ -155,7 +155,7 @@ class _Builder:
 
     def _referred(self, bound: BoundResource, key: str) -> BoundResource | None:
         """The resource whose records column ``key`` names."""
-        for reference in bound.resource.columns_of_model[key].foreign_keys:
+        for reference in bound.resource.columns_known[key].foreign_keys:
             other = self._by_table.get(reference.column.table.name)
             if other and other.resource.columns_of_model[other.resource.key] is reference.column:
                 return other

@@ -80,6 +80,20 @@ def latest(session: Session, actor: Actor, bound: BoundResource, key: Any) -> Ch
     return found[0] if found else None
 
 
+def before(
+    session: Session, actor: Actor, bound: BoundResource, correlation_id: UUID, keys: Sequence[str]
+) -> dict[str, dict[str, Any]]:
+    """By record, what each field was before the first change of one cause, as far as the actor may know.
+
+    Raises PermissionMissing.
+    """
+    actor.require(SEES)
+    about = AuditRow.subject_type == bound.key, AuditRow.subject_id.in_(keys), AuditRow.action == f"{bound.key}.updated"
+    query = select(AuditRow).where(*about, AuditRow.correlation_id == correlation_id).order_by(AuditRow.id.desc())
+    told = _told(session, actor, bound, session.scalars(query).all())
+    return {one.subject_id: {each.key: each.before for each in one.differences} for one in told}
+
+
 def deleted(session: Session, actor: Actor, bound: BoundResource, *, limit: int, cursor: str = "") -> Page:
     """The records that were deleted and are not there again, the latest first, as ``Change``s.
 

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from core import access, lifecycle
+from core import lifecycle
 from core.actor import Actor
 from core.audit.trail import plain, record
 from core.clock import now
@@ -21,14 +21,14 @@ from core.errors import Conflict, DomainError, Invalid, Limit, NotFound
 from core.i18n import _
 from core.jobs.job import JobContext
 from core.jobs.models import JobRow
-from core.jobs.queue import enqueue
+from core.jobs.queue import cancel, enqueue
 from core.lists.models import BulkItem, BulkRun
 from core.lists.state import ListState
 from core.lists.typed import typed
-from core.members.models import Member
+from core.members.acting import later
 from core.operation import Operation
 from core.refusals import domain_error
-from core.resource import BoundResource
+from core.resource import RESTORE, BoundResource
 
 JOB = "bulk"
 AT_ONCE = 100
@@ -91,7 +91,7 @@ class Chosen:
                 known.append(bound.parse_key(key))
             except NotFound:
                 continue
-        visible = bound.visible(actor)
+        visible = bound.visible(actor, deleted=self.state.deleted)
         among = getattr(bound.resource.model, bound.resource.key).in_(known)
         return [among] if visible is None else [among, visible]
 
@@ -104,7 +104,7 @@ class Chosen:
 
 def operation_of(bound: BoundResource, name: str) -> Operation:
     """The operation of a resource by its name. Raises NotFound."""
-    found = next((one for one in bound.resource.operations if one.name == name), None)
+    found = next((one for one in bound.operations if one.name == name), None)
     if found is None:
         raise NotFound()
     return found
@@ -186,6 +186,15 @@ def reach(session: Session, actor: Actor, run_id: UUID) -> BulkRun:
     return run if manages else _mine(run, actor)
 
 
+def stop(session: Session, actor: Actor, run_id: UUID) -> BulkRun:
+    """Let a run's job end after the records that it has begun; what is done stays done. Raises NotFound."""
+    run = reach(session, actor, run_id)
+    if run.job_id is not None:
+        cancel(session, run.job_id)
+        record(session, actor, "core.job.cancelled", subject_type="core.job", subject_id=run.job_id)
+    return run
+
+
 def over(session: Session, run: BulkRun) -> bool:
     """Whether nothing more will happen: it is finished, or its job was stopped."""
     if run.finished_at is not None or run.job_id is None:
@@ -254,22 +263,7 @@ def _begin(
 
 def _again(session: Session, run: BulkRun) -> Actor:
     """Who began the run, with what they may do now: who lost a permission meanwhile changes nothing more."""
-    member = session.get(Member, run.member_id) if run.member_id else None
-    granted: frozenset[str] = frozenset()
-    roles: tuple[str, ...] = ()
-    if member is not None and member.user_id is not None and member.status == "active":
-        granted, roles = access.permissions_of(session, member.user_id), access.roles_of(session, member.user_id)
-    return Actor(
-        kind="member",
-        name=member.display_name if member else "",
-        member_id=run.member_id,
-        permissions=granted,
-        roles=roles,
-        is_admin="Admin" in roles,
-        impersonator=run.impersonator_id,
-        correlation_id=run.id,
-        bulk=True,
-    )
+    return later(session, run.member_id, impersonator=run.impersonator_id, correlation_id=run.id)
 
 
 @contextmanager
@@ -316,7 +310,8 @@ def _one(session: Session, actor: Actor, bound: BoundResource, run: BulkRun, key
         declared = operation_of(bound, run.operation)
         actor.require(declared.permission)
         values = declared.form(**run.values).model_dump() if declared.form else {}
-        declared.run(session, actor, bound.get(session, actor, key, "list"), values)
+        deleted = bound.resource.soft_delete and run.operation == RESTORE
+        declared.run(session, actor, bound.get(session, actor, key, "list", deleted=deleted), values)
         session.flush()
         return {}
     if run.kind == "revert":

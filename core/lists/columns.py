@@ -17,7 +17,8 @@ def default_columns(resource: Resource) -> tuple[str, ...]:
     """The first columns that fit a list: no key, no long text, no JSON."""
     columns = resource.columns_of_model
     unfit = (Text, JSON, LargeBinary)
-    fitting = [key for key in resource.readable if key != resource.key and not isinstance(columns[key].type, unfit)]
+    shown = [key for key in resource.readable if key in columns and key not in resource.files]
+    fitting = [key for key in shown if key != resource.key and not isinstance(columns[key].type, unfit)]
     fitting.sort(key=lambda key: (key not in resource.search, key == resource.owner))
     return tuple(fitting[:6])
 
@@ -29,7 +30,7 @@ def first_columns(bound: BoundResource) -> tuple[str, ...]:
 
 def offered_columns(bound: BoundResource) -> tuple[str, ...]:
     """Every column that can be chosen: the declared ones, then those that an answer shows; nothing secret or hidden."""
-    columns = bound.resource.columns_of_model
+    columns = bound.resource.columns_known
     shown = [key for key in bound.resource.readable if not columns[key].info.get("secret")]
     unfit = [key for key in shown if isinstance(columns[key].type, (JSON, LargeBinary))]
     return tuple(dict.fromkeys([*first_columns(bound), *(key for key in shown if key not in unfit)]))
@@ -62,7 +63,14 @@ def sorts(bound: BoundResource) -> dict[str, tuple[str, ...]]:
 
 def sortable(bound: BoundResource) -> frozenset[str]:
     """Columns that an index serves, so that no header sorts a large table by hand."""
-    return frozenset({*sorts(bound), bound.resource.key, bound.resource.order.lstrip("-")})
+    served = {*sorts(bound), *_sortable_computed(bound), bound.resource.key, bound.resource.order.lstrip("-")}
+    return frozenset(served - set(bound.resource.files))
+
+
+@cache
+def _sortable_computed(bound: BoundResource) -> tuple[str, ...]:
+    resource = bound.resource
+    return tuple(one.name for one in resource.computed if one.sql and (resource.few or one.served(resource.model)))
 
 
 def value_of(record: Any, column: str) -> Any:

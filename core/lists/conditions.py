@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from core.addresses import AddressColumn, InvalidAddress
 from core.clock import now
-from core.db.base import Units, names_member
+from core.db.base import Units, names_member, words_of
 from core.i18n import _
 from core.resource import BoundResource
 
@@ -21,6 +21,7 @@ Kind = Literal["choice", "bool", "text", "date", "reference", "number"]
 # What a date may also be said by, so that a saved view stays what it was meant to be.
 SPANS = {"today": _("Today"), "7days": _("7 days"), "month": _("This month")}
 MOST_VALUES = 50
+MOST_WORDS = 20
 TRUE = ("y", "true", "1")
 
 
@@ -59,7 +60,7 @@ OPERATORS: dict[Kind, tuple[Operator, ...]] = {
 
 def kind_of(bound: BoundResource, key: str) -> Kind:
     """What sort of filter a column has."""
-    column = bound.resource.columns_of_model[key]
+    column = bound.resource.columns_known[key]
     kind = column.type
     fixed = isinstance(kind, sa.Enum) or column.info.get("choices")
     if fixed or key in bound.resource.states or key in bound.resource.choices:
@@ -76,12 +77,12 @@ def kind_of(bound: BoundResource, key: str) -> Kind:
 def operators(bound: BoundResource, key: str) -> tuple[Operator, ...]:
     """The operators of a filter column, in the order that addresses count them by."""
     found = OPERATORS[kind_of(bound, key)]
-    return (*found, EMPTY) if bound.resource.columns_of_model[key].nullable else found
+    return (*found, EMPTY) if bound.resource.columns_known[key].nullable else found
 
 
 def condition(bound: BoundResource, key: str, operator: Operator, values: Sequence[str]) -> sa.ColumnElement[bool]:
     """The rows whose column ``key`` compares so with the values of an address."""
-    column = getattr(bound.resource.model, key)
+    column = bound.resource.attribute(key)
     parts = [_one(column, operator, value) for value in values[:MOST_VALUES]]
     return sa.or_(*parts) if operator.any_of else sa.and_(*parts)
 
@@ -148,10 +149,23 @@ def _decimal(raw: str) -> Decimal:
     return number
 
 
+def search_for(bound: BoundResource, term: str) -> sa.ColumnElement[bool]:
+    """Rows with a searched column that begins with ``term``, or a long text with words that begin like all of its
+    words; whatever the case. An index serves each."""
+    found = prefix_search(bound, term)
+    words = [word.replace("\\", "\\\\").replace("'", "''") for word in term.replace("\0", "").split()[:MOST_WORDS]]
+    long = [getattr(bound.resource.model, key) for key in bound.resource.full_text]
+    if not words or not long:
+        return found
+    asked = sa.func.to_tsquery(sa.literal_column("'simple'"), " & ".join(f"'{word}':*" for word in words))
+    return sa.or_(found, *(words_of(column).op("@@", return_type=sa.Boolean)(asked) for column in long))
+
+
 def prefix_search(bound: BoundResource, term: str) -> sa.ColumnElement[bool]:
     """Rows whose searched columns begin with ``term``, whatever the case; served by an index on lower(column)."""
-    columns = [getattr(bound.resource.model, key) for key in bound.resource.search]
-    return sa.or_(*(sa.func.lower(column).startswith(term.lower(), autoescape=True) for column in columns))
+    names = [key for key in bound.resource.search if key not in bound.resource.full_text]
+    columns = [getattr(bound.resource.model, key) for key in names]
+    return sa.or_(sa.false(), *(sa.func.lower(one).startswith(term.lower(), autoescape=True) for one in columns))
 
 
 def _span(word: str) -> datetime:

@@ -12,8 +12,10 @@ from typing import IO, Any, Literal
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
+from core import file_fields
 from core.actor import Actor
 from core.audit.trail import record
+from core.content_languages import reader_language, text_for_reader
 from core.errors import Limit
 from core.export.table import Column, Kind, Table
 from core.export.xlsx import write_xlsx
@@ -43,7 +45,7 @@ def begin(session: Session, actor: Actor, state: ListState, columns: Sequence[st
     told |= {
         one.name: [None, list(one.values)]
         for one in state.filters
-        if state.bound.resource.columns_of_model[one.column].info.get("pii") is not True
+        if state.bound.resource.columns_known[one.column].info.get("pii") is not True
     }
     record(session, actor, "core.list.exported", subject_type="core.list", subject_id=state.bound.key, changes=told)
 
@@ -61,6 +63,7 @@ def table(
     """
     bound, named = state.bound, people(state.bound, columns)
     keys = tuple(dict.fromkeys([bound.resource.key, *columns]))
+    language = reader_language()  # while the request is there: rows are read when the answer is sent
     heads = [Column(label=gettext(column_label(bound.resource, key)), kind=_kind(state, key)) for key in keys]
 
     def rows() -> Iterator[list[Any]]:
@@ -70,7 +73,7 @@ def table(
             if most is not None and done > most:
                 raise SheetFull()
             for one in found.records:
-                values = [(key, value_of(one, key)) for key in keys]
+                values = [(key, _held(state, one, key, language)) for key in keys]
                 yield [found.names.get(value, value) if key in named else _cell(value) for key, value in values]
 
     return Table(title=gettext(bound.label_plural), columns=heads, rows=rows())
@@ -94,10 +97,20 @@ def too_long(session: Session, actor: Actor, state: ListState) -> bool:
 
 
 def _kind(state: ListState, key: str) -> Kind:
-    column = state.bound.resource.columns_of_model.get(key)
+    column = state.bound.resource.columns_known.get(key)
     if column is None:
         return "text"
     return KINDS.get(column.type.python_type, "text")
+
+
+def _held(state: ListState, record: Any, key: str, language: str) -> Any:
+    """What a record holds in a column; of a file its name, of a text the reader's."""
+    if key in state.bound.resource.translated:
+        return text_for_reader(record, key, language)
+    if key not in state.bound.resource.files:
+        return value_of(record, key)
+    file = file_fields.shown(record, key)
+    return file["name"] if file else None
 
 
 def _cell(value: Any) -> Any:

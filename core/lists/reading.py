@@ -11,6 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
+from core import computed, file_fields
 from core.actor import Actor
 from core.lists.columns import people, relations
 from core.lists.state import ListState
@@ -36,7 +37,7 @@ def page(
     wanted = _counted(state, actor).scalar_subquery()
     query = _selected(actor, state, columns).add_columns(wanted).limit(size).offset(number * size)
     found = session.execute(query).all()
-    records, names = _named(state, columns, found)
+    records, names = _taken(session, state, columns, found)
     if found or not number:
         return Rows(records, found[0][-1] if found else 0, names)
     return Rows([], count(session, actor, state))
@@ -54,14 +55,16 @@ def _counted(state: ListState, actor: Actor, most: int = COUNT_CAP + 1) -> sa.Se
 
 
 def _selected(actor: Actor, state: ListState, columns: Sequence[str]) -> sa.Select[Any]:
-    """The records, then the name of each member that a column names; a page costs one statement, not one a row."""
+    """The records, then the name of each member that a column names, then what is computed by SQL; a page costs one
+    statement, not one a row."""
     model = state.bound.resource.model
     mapper = sa.inspect(model)
     names = [
         sa.select(Member.display_name).where(Member.id == getattr(model, key)).scalar_subquery()
         for key in people(state.bound, columns)
     ]
-    query = sa.select(model, *names).where(*state.conditions(actor))
+    figures = [one.expression(model) for one in _by_sql(state, columns)]
+    query = sa.select(model, *names, *figures).where(*state.conditions(actor))
     for name in relations(state.bound, columns):
         load = selectinload if mapper.relationships[name].uselist else joinedload
         query = query.options(load(getattr(model, name)))
@@ -69,15 +72,31 @@ def _selected(actor: Actor, state: ListState, columns: Sequence[str]) -> sa.Sele
     return query.order_by(*turned)
 
 
-def _named(state: ListState, columns: Sequence[str], found: Sequence[Any]) -> tuple[list[Any], dict[UUID, str]]:
-    keys = people(state.bound, columns)
+def _by_sql(state: ListState, columns: Sequence[str]) -> list[computed.Computed]:
+    """The computed columns that the statement reads: those shown, and the one it is sorted by."""
+    wanted = {*columns, state.sort.lstrip("-")}
+    return [one for one in state.bound.resource.computed if one.sql is not None and one.name in wanted]
+
+
+def _taken(
+    session: Session, state: ListState, columns: Sequence[str], found: Sequence[Any]
+) -> tuple[list[Any], dict[UUID, str]]:
+    """The records with all that is shown of them, and the names of their members."""
+    keys, by_sql = people(state.bound, columns), _by_sql(state, columns)
+    records = [row[0] for row in found]
+    for row in found:
+        computed.keep(row[0], by_sql, row[len(keys) + 1 : len(keys) + 1 + len(by_sql)])
+    resource = state.bound.resource
+    computed.load(session, resource, records, columns)
+    if any(key in columns for key in resource.files):
+        file_fields.show(session, resource.files, records)
     names = {
         getattr(row[0], key): name
         for row in found
         for key, name in zip(keys, row[1 : len(keys) + 1], strict=True)
         if name
     }
-    return [row[0] for row in found], names
+    return records, names
 
 
 def each(
@@ -94,16 +113,21 @@ def each(
         if after is not None:
             query = query.where(_beyond(keys, after, descending=state.descending))
         with unit_of_work() as session:
-            records, names = _named(state, columns, session.execute(query).all())
+            records, names = _taken(session, state, columns, session.execute(query).all())
         yield Rows(records, len(records), names)
         if len(records) < CHUNK:
             return
         after = [getattr(records[-1], key.key) for key in keys]
 
 
+def _nullable(key: Any) -> bool:
+    """Whether a row may have no value there; of what is computed nobody knows."""
+    return isinstance(key, sa.Label) or bool(key.property.columns[0].nullable)
+
+
 def _beyond(keys: Sequence[Any], after: Sequence[Any], *, descending: bool) -> sa.ColumnElement[bool]:
     """The rows past the one with these values, in PostgreSQL's order: an empty value is greater than any."""
-    if not any(key.property.columns[0].nullable for key in keys):
+    if not any(_nullable(key) for key in keys):
         row, last = sa.tuple_(*keys), sa.tuple_(*(sa.literal(v, key.type) for key, v in zip(keys, after, strict=True)))
         return row < last if descending else row > last
     parts: list[Any] = []

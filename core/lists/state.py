@@ -12,10 +12,10 @@ import sqlalchemy as sa
 
 from core.actor import Actor
 from core.lists.columns import offered_columns, sortable, sorts
-from core.lists.conditions import MOST_VALUES, Operator, condition, operators, prefix_search
+from core.lists.conditions import MOST_VALUES, Operator, condition, operators, search_for
 from core.resource import BoundResource
 
-SEARCH, COLUMNS = "q", "cols"
+SEARCH, COLUMNS, DELETED = "q", "cols", "deleted"
 LONGEST_TERM = 120
 FILTER = re.compile(r"_flt_(\d)_(\w+)")
 
@@ -45,6 +45,7 @@ class ListState:
     """What is asked of the list of ``bound``; what an address cannot mean is passed over.
 
     ``columns`` are those the address names, none for the reader's own; ``lost`` names filters that are no more.
+    ``deleted`` asks for the records that were deleted and can be restored, instead of the others.
     """
 
     bound: BoundResource
@@ -53,6 +54,7 @@ class ListState:
     sort: str = ""
     columns: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    deleted: bool = False
 
     @classmethod
     def read(cls, bound: BoundResource, given: Iterable[tuple[str, str]]) -> ListState:
@@ -78,7 +80,8 @@ class ListState:
         offered = offered_columns(bound)
         wanted = dict.fromkeys(asked.get(COLUMNS, [""])[0].split(","))
         columns = tuple(column for column in wanted if column in offered)
-        return cls(bound, tuple(filters), term, sort, columns, tuple(lost))
+        deleted = bound.resource.soft_delete and asked.get(DELETED, [""])[0] == "yes"
+        return cls(bound, tuple(filters), term, sort, columns, tuple(lost), deleted)
 
     @classmethod
     def of(cls, bound: BoundResource, query: str) -> ListState:
@@ -95,6 +98,8 @@ class ListState:
             found += [(f"_oc_{name}", self.sort.lstrip("-")), (f"_od_{name}", "desc" if self.descending else "asc")]
         if self.columns:
             found.append((COLUMNS, ",".join(self.columns)))
+        if self.deleted:
+            found.append((DELETED, "yes"))
         return found
 
     @property
@@ -116,11 +121,11 @@ class ListState:
     def conditions(self, actor: Actor) -> list[sa.ColumnElement[bool]]:
         """The rows that ``actor`` may know of and that the state asks for. Raises PermissionMissing."""
         found = []
-        if (visible := self.bound.visible(actor)) is not None:
+        if (visible := self.bound.visible(actor, deleted=self.deleted)) is not None:
             found.append(visible)
         found += [condition(self.bound, one.column, one.operator, one.values) for one in self.filters]
         if self.term:
-            found.append(prefix_search(self.bound, self.term.replace("\x00", "")))
+            found.append(search_for(self.bound, self.term.replace("\x00", "")))
         return found
 
     def order(self) -> tuple[Any, ...]:
@@ -131,4 +136,4 @@ class ListState:
         resource = self.bound.resource
         first = self.sort.lstrip("-") or resource.order.lstrip("-")
         keys = sorts(self.bound).get(first, (first, resource.key)) if self.sort else (first, resource.key)
-        return tuple(getattr(resource.model, key) for key in dict.fromkeys(keys))
+        return tuple(resource.attribute(key) for key in dict.fromkeys(keys))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from core.errors import Invalid, Limit
+from core.errors import Invalid, Limit, Unavailable
 from core.i18n import _
 
 
-class ReportTooSlow(Limit):
-    """The report ran into the statement time-out (``report_seconds`` of the settings)."""
+class ReportTooSlow(Unavailable):
+    """The report ran into the statement time-out (``report_seconds`` of the settings); 503 with Retry-After."""
 
     code = "REPORT_TOO_SLOW"
     sentence = _("This report took longer than {seconds} seconds and was stopped. Choose a shorter period.")

@@ -30,6 +30,7 @@ from core.reports.period import Period, zone_named
 from core.reports.report import Report
 
 log = structlog.get_logger("reports")
+AGAIN_SECONDS = 60  # what else the database was busy with may be over then
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ def reading(session: Session) -> Iterator[Session]:
         yield reader
     except DBAPIError as problem:
         if isinstance(problem.orig, QueryCanceled):
-            raise ReportTooSlow(seconds=seconds) from None
+            raise ReportTooSlow(seconds=seconds, retry_after=AGAIN_SECONDS) from None
         raise
     finally:
         if point.is_active:

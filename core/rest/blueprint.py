@@ -167,8 +167,10 @@ class RestBlueprint(flask_smorest.Blueprint):
         if permission:
             about["x-permission"] = permission
         if idempotent:
+            told = getattr(view, "_apidoc", {}).get("manual_doc", {}).get("parameters", ())
             about["parameters"] = [
-                {"in": "header", "name": idempotency.HEADER, "required": False, "schema": {"type": "string"}}
+                *told,
+                {"in": "header", "name": idempotency.HEADER, "required": False, "schema": {"type": "string"}},
             ]
         return about
 

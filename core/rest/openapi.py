@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import flask_smorest
 from flask import Flask, Response, g, jsonify, render_template
@@ -12,13 +12,16 @@ from flask import Flask, Response, g, jsonify, render_template
 from core import lifecycle
 from core.gateway.headers import own_sources
 from core.gateway.request import owned_by
-from core.platform import Platform
 from core.rest import access as member_access
 from core.rest import compatibility, fields
 from core.rest.blueprint import Failure, RestBlueprint
 from core.rest.described import complete
 from core.rest.own import rest as core_rest
 from core.rest.resource import add_routes
+
+if TYPE_CHECKING:
+    from core.platform import Platform
+    from core.resource import BoundResource
 
 POLICY = (
     "default-src 'none'; script-src {ours}; style-src {ours} 'unsafe-inline'; img-src 'self' data:; "
@@ -34,10 +37,16 @@ class Api(flask_smorest.Api):  # type: ignore[misc]
     def _register_error_handlers(self) -> None: ...
 
 
-def install(app: Flask, platform: Platform, also: Sequence[RestBlueprint] = ()) -> None:
+def install(
+    app: Flask,
+    platform: Platform,
+    also: Sequence[RestBlueprint] = (),
+    further: Sequence[Callable[[RestBlueprint, BoundResource], None]] = (),
+) -> None:
     """Register every plugin's REST blueprint, generated routes included, and the document of them all.
 
-    ``also`` are further blueprints of the core, of parts that build on this one.
+    ``also`` are further blueprints of the core, of parts that build on this one; ``further`` add routes of theirs to
+    each resource.
     """
     app.config.update(
         API_TITLE="Guildhall", API_VERSION=platform.registry.plugins["core"].version, OPENAPI_VERSION="3.1.0"
@@ -45,13 +54,15 @@ def install(app: Flask, platform: Platform, also: Sequence[RestBlueprint] = ()) 
     api = Api(app)
     api.register_field(fields.Units, "string", None)
     api.register_field(fields.Money, "object", None)
+    api.register_field(fields.File, "object", None)
     bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     api.spec.components.security_scheme("bearer", bearer)
     for plugin in platform.registry.plugins.values():
         generated = RestBlueprint(plugin.name, part="resources")
         for bound in platform.registry.resources.values():
             if bound.plugin == plugin.name and bound.resource.rest:
-                add_routes(generated, bound)
+                for declare in (add_routes, *further):
+                    declare(generated, bound)
         own = (core_rest, member_access.rest, compatibility.rest, *also) if plugin.name == "core" else (plugin.rest,)
         tested = None if platform.config.conformance_routes == "off" else plugin.conformance
         for blueprint in (*own, generated, tested):

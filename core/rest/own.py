@@ -2,6 +2,8 @@
 
 from core.rest import (
     api_keys,
+    automations,
+    bulk,
     codes,
     comments,
     factors,
@@ -19,6 +21,8 @@ from core.rest.auth import rest
 
 __all__ = [
     "api_keys",
+    "automations",
+    "bulk",
     "codes",
     "comments",
     "factors",

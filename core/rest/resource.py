@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,9 +14,9 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 from core.addresses import CHAINS, AddressColumn
 from core.db.base import Units
-from core.lists.conditions import kind_of, prefix_search
+from core.lists.conditions import kind_of, search_for
 from core.resource import BoundResource
-from core.rest import fields
+from core.rest import bulk, fields, record_acts, version
 from core.rest.blueprint import RestBlueprint
 from core.rest.paging import Page, PageQuery, paginate
 from core.rest.schema import Schema
@@ -45,7 +46,7 @@ def add_routes(rest: RestBlueprint, bound: BoundResource) -> None:
     if "create" in resource.actions:
 
         def create(session: Session, actor: Actor, body: dict[str, Any]) -> Any:
-            return bound.create(session, actor, body)
+            return filled(bound, session, bound.create(session, actor, body))
 
         _named(create, f"create_{bound.name}", f"Create a {label}.")
         create = rest.response(201, shown())(create)
@@ -55,29 +56,49 @@ def add_routes(rest: RestBlueprint, bound: BoundResource) -> None:
     if "show" in resource.actions:
 
         def show(session: Session, actor: Actor, key: str) -> Any:
-            return bound.get(session, actor, key)
+            record = bound.get(session, actor, key)
+            version.tell(bound, record)
+            return filled(bound, session, record)
 
         _named(show, f"get_{bound.name}", f"Get one {label}.")
-        rest.get(single, signed_in=True)(rest.response(200, shown())(show))
+        rest.get(single, signed_in=True)(rest.response(200, shown(), headers=version.ETAG)(show))
 
     if "update" in resource.actions:
 
         def update(session: Session, actor: Actor, body: dict[str, Any], key: str) -> Any:
-            return bound.update(session, actor, bound.get(session, actor, key, "update"), body)
+            record = bound.get(session, actor, key, "update")
+            version.check(session, bound, record)
+            record = bound.update(session, actor, record, body)
+            session.refresh(record)
+            version.tell(bound, record)
+            return filled(bound, session, record)
 
         _named(update, f"update_{bound.name}", f"Change a {label}; only the given fields.")
-        update = rest.response(200, shown())(update)
+        update = rest.response(200, shown(), headers=version.ETAG)(update)
+        update = rest.doc(parameters=[version.IF_MATCH])(update)
         update = rest.arguments(schema(f"{name}Change", bound, resource.writable, written=True)(partial=True))(update)
         rest.patch(single, permission=bound.permission("update"))(update)
 
     if "delete" in resource.actions:
 
         def delete(session: Session, actor: Actor, key: str) -> Response:
-            bound.delete(session, actor, bound.get(session, actor, key, "delete"))
+            record = bound.get(session, actor, key, "delete")
+            version.check(session, bound, record)
+            bound.delete(session, actor, record)
             return Response(status=204)
 
         _named(delete, f"delete_{bound.name}", f"Delete a {label}.")
-        rest.delete(single, permission=bound.permission("delete"))(rest.response(204)(delete))
+        described = rest.doc(parameters=[version.IF_MATCH])(rest.response(204)(delete))
+        rest.delete(single, permission=bound.permission("delete"))(described)
+
+    record_acts.add_routes(rest, bound, shown)
+    bulk.add_routes(rest, bound, cache(lambda keys: schema(f"{name}Bulk", bound, keys, written=True)(partial=True)))
+
+
+def filled(bound: BoundResource, session: Session, record: Any) -> Any:
+    """The record with what its table does not hold, as answers show it."""
+    bound.fill(session, [record])
+    return record
 
 
 def name_of(bound: BoundResource) -> str:
@@ -94,11 +115,20 @@ def shown_schema(bound: BoundResource) -> type[Schema]:
 
 def schema(name: str, bound: BoundResource, keys: tuple[str, ...], *, written: bool) -> type[Schema]:
     """A schema class over the columns ``keys``."""
-    columns = bound.resource.columns_of_model
-    made = {key: field_of(columns[key], written=written) for key in keys if not _secret(columns[key])}
+    columns = bound.resource.columns_known
+    made = {key: _field(bound, key, written=written) for key in keys if not _secret(columns[key])}
     found = Schema.from_dict(dict(made), name=f"{name}Schema")
     assert issubclass(found, Schema)
     return found
+
+
+def _field(bound: BoundResource, key: str, *, written: bool) -> Any:
+    column = bound.resource.columns_known[key]
+    if not written and key in bound.resource.files:
+        return fields.File(allow_none=True)
+    if not written and key in bound.resource.translated:
+        return fields.Translated(allow_none=bool(column.nullable))
+    return field_of(column, written=written)
 
 
 def field_of(column: Any, *, written: bool) -> Any:
@@ -147,10 +177,15 @@ def list_query(bound: BoundResource) -> Schema:
     """The query parameters of the list: paging, prefix search, the filters of each declared column."""
     made: dict[str, Any] = {}
     if bound.resource.search:
-        about = {"description": f"Beginning of {' or '.join(bound.resource.search)}."}
+        begin = [key for key in bound.resource.search if key not in bound.resource.full_text]
+        parts = [f"beginning of {key}" for key in begin] + [f"words of {key}" for key in bound.resource.full_text]
+        about = {"description": f"{' or '.join(parts).capitalize()}."}
         made["q"] = fields.String(validate=validate.Length(max=120), metadata=about)
     for key in bound.resource.filters:
         made |= _filters(bound, key)
+    if bound.resource.soft_delete:
+        about = {"description": "Those that were deleted and can be restored, for who may delete."}
+        made["deleted"] = fields.Boolean(load_default=False, metadata=about)
     query: Any = type(f"{name_of(bound)}Query", (PageQuery,), made)
     found: Schema = query()
     return found
@@ -159,7 +194,7 @@ def list_query(bound: BoundResource) -> Schema:
 def _filters(bound: BoundResource, key: str) -> dict[str, Any]:
     """The parameters of one filter column: its value, several with commas of a list of choices, a range of what has
     an order."""
-    column, kind = bound.resource.columns_of_model[key], kind_of(bound, key)
+    column, kind = bound.resource.columns_known[key], kind_of(bound, key)
     one = field_of(column, written=False)
     if kind == "choice":
         values = (
@@ -225,13 +260,15 @@ def page_of(bound: BoundResource, session: Session, actor: Actor, query: dict[st
     """
     model = bound.resource.model
     statement = sa.select(model)
-    if (visible := bound.visible(actor)) is not None:
+    if (visible := bound.visible(actor, deleted=query.get("deleted", False))) is not None:
         statement = statement.where(visible)
     for key in bound.resource.filters:
-        statement = statement.where(*_compared(getattr(model, key), key, query))
+        statement = statement.where(*_compared(bound.resource.attribute(key), key, query))
     if query.get("q"):
-        statement = statement.where(prefix_search(bound, query["q"]))
-    return paginate(session, statement, order, limit=query["limit"], cursor=query["cursor"])
+        statement = statement.where(search_for(bound, query["q"]))
+    page = paginate(session, statement, order, limit=query["limit"], cursor=query["cursor"])
+    bound.fill(session, page.items)
+    return page
 
 
 def _named(view: Any, name: str, summary: str) -> None:

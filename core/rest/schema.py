@@ -11,8 +11,10 @@ import marshmallow as ma
 from marshmallow import ValidationError
 from marshmallow import fields as base
 
+from core import file_fields
 from core.addresses import chain_of
 from core.clock import rfc3339
+from core.content_languages import text_for_reader
 from core.i18n import _
 from core.rest.dump import dumper
 
@@ -115,6 +117,34 @@ class Units(base.Field[int]):
         if len(value) > 39 or abs(int(value)) > BIGGEST:
             raise ValidationError(_("The number is too large."))
         return int(value)
+
+
+class Translated(base.String):
+    """A text in the reader's language, else as it was written."""
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return text_for_reader(obj, attr or "")
+
+
+class File(base.Field[Any]):
+    """A file that a record holds, with a link that expires. It is written as the id of one that was sent before."""
+
+    ABOUT = {
+        "properties": {
+            "id": {"type": "string", "format": "uuid"},
+            "name": {"type": "string"},
+            "media_type": {"type": "string", "example": "image/png"},
+            "size": {"type": "integer", "description": "Bytes."},
+            "url": {"type": "string", "description": "A path that needs no sign-in and expires."},
+        },
+        "additionalProperties": False,
+    }
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "metadata": {**self.ABOUT, **options.get("metadata", {})}})
+
+    def _serialize(self, value: Any, attr: str | None, obj: Any, **kwargs: Any) -> Any:
+        return file_fields.shown(obj, attr or "")
 
 
 class Address(base.String):

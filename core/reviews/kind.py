@@ -33,6 +33,7 @@ class ReviewKind:
     - ``four_eyes``: who asked for it may not decide it.
     - ``url``: page of the subject; ``{subject_id}`` is filled in.
     - ``approve``, ``reject``: what the two decisions are called here.
+    - ``moves_value``: no case is approved while a switch with ``value_routes`` of the plugin is pulled.
     """
 
     name: str
@@ -47,3 +48,4 @@ class ReviewKind:
     icon: str = "scale"
     approve: str = _("Approve")
     reject: str = _("Reject")
+    moves_value: bool = False

@@ -63,11 +63,11 @@ def counts(session: Session, actor: Actor) -> dict[str, int]:
     return dict(row._mapping)
 
 
-def waiting(session: Session, actor: Actor) -> int:
+def waiting(session: Session, actor: Actor) -> Select[int]:
     """How many open cases this actor could decide or has, up to 100: the figure beside the inbox in the sidebar."""
     free = or_(Review.assignee_id.is_(None), Review.assignee_id == actor.member_id)
     query = matching(session, actor, Filter()).where(free).with_only_columns(Review.id).limit(100)
-    return session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    return select(func.count()).select_from(query.subquery())
 
 
 def notes(session: Session, review: Review) -> Sequence[ReviewNote]:
@@ -75,10 +75,11 @@ def notes(session: Session, review: Review) -> Sequence[ReviewNote]:
     return session.scalars(select(ReviewNote).where(ReviewNote.review_id == review.id).order_by(ReviewNote.id)).all()
 
 
-def deciders(session: Session, permission: str) -> list[Member]:
-    """Active members whose roles grant ``permission``, by name, at most fifty."""
+def deciders(session: Session, permission: str, begins: str = "") -> list[Member]:
+    """Active members whose roles grant ``permission`` and whose name begins so, by name, at most fifty."""
     able = Member.user_id.in_(holders_of(permission)), Member.status == "active"
-    return list(session.scalars(select(Member).where(*able).order_by(Member.display_name, Member.id).limit(50)))
+    query = select(Member).where(*able, func.lower(Member.display_name).startswith(begins.lower(), autoescape=True))
+    return list(session.scalars(query.order_by(Member.display_name, Member.id).limit(50)))
 
 
 def people(session: Session, reviews: Sequence[Review]) -> dict[UUID, str]:

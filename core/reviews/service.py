@@ -22,6 +22,7 @@ from core.reviews import errors
 from core.reviews.events import ReviewAssigned, ReviewDecided, ReviewEscalated, ReviewOpened
 from core.reviews.kind import ReviewKind
 from core.reviews.models import OPEN, Review, ReviewNote
+from core.switches import service as switches
 
 SUBJECT = "core.review"
 ESCALATED = "core:review:escalated"
@@ -148,6 +149,8 @@ def decide(session: Session, actor: Actor, review_id: UUID, *, approved: bool, r
     if review.member_id is not None and actor.member_id == review.member_id:
         raise errors.OwnCase()
     kept = _reason(reason) if reason.strip() or not approved else ""
+    if approved and kind.moves_value:
+        switches.require_value_routes(session, review.kind.split(".")[0])
     kind.decide(session, actor, review, approved)
     _close(session, actor, review, "approved" if approved else "rejected", kept)
     decided = ReviewDecided(review_id=review.id, kind=review.kind, subject_id=review.subject_id, approved=approved)

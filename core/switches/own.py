@@ -26,4 +26,10 @@ SWITCHES = [
         label=_("Uploads"),
         help=_("No file is taken, on pages and through the API. What is there can be fetched."),
     ),
+    Switch(
+        name="automations",
+        label=_("Automations"),
+        help=_("No automation runs. What reaches them waits, and is done when they are on again."),
+        jobs=("core.turn_automations", "core.run_automation"),
+    ),
 ]

@@ -30,6 +30,7 @@ class SwitchedOff(Unavailable):
     """An admin has switched this off for a while; ``details`` names the switch, Retry-After says when to try again."""
 
     code = "SWITCHED_OFF"
+    stays = True
     sentence = _("This is switched off at the moment. Nothing is lost; try again later.")
 
 

@@ -8,7 +8,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, text
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from core import generation
@@ -122,10 +123,15 @@ def ping(session: Session, actor: Actor, webhook_id: UUID) -> UUID:
     if webhook.state != "active":
         raise WebhookSilent()
     [event_id] = publish(session, actor, WebhookPinged(webhook_id=webhook_id))
-    delivery = {"event_id": event_id, "subscriber": subscriber_of(webhook_id), "due_at": now(), "priority": 0}
-    session.execute(insert(Delivery).values(delivery))
-    session.info[RING] = True
+    send_to(session, webhook_id, event_id)
     return event_id
+
+
+def send_to(session: Session, webhook_id: UUID, event_id: UUID) -> None:
+    """Have an event delivered to one webhook, whether or not it asks for events of the kind."""
+    delivery = {"event_id": event_id, "subscriber": subscriber_of(webhook_id), "due_at": now(), "priority": 0}
+    session.execute(insert(Delivery).values(delivery).on_conflict_do_nothing())
+    session.info[RING] = True
 
 
 def _checked(session: Session, values: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select, text
+from sqlalchemy import ColumnElement, literal_column, select, text
 from sqlalchemy.orm import Session
 
 from guildhall import collect, generation
@@ -25,6 +25,11 @@ from .rewards import Reward
 
 log = structlog.get_logger("badges")
 KEY = ("badges", "catalogue")
+# What tells whether a kept catalogue is still true, as two columns of any query.
+STAMP: tuple[ColumnElement[Any], ...] = (
+    literal_column("(SELECT count(*) FROM badges_badge)"),
+    literal_column("(SELECT sum(hashint8extended(xmin::text::bigint, revision)) FROM badges_badge)"),
+)
 _STAMP = text("SELECT count(*), sum(hashint8extended(xmin::text::bigint, revision)) FROM badges_badge")
 BADGE = "badge:"
 
@@ -97,9 +102,12 @@ def kinds(session: Session) -> dict[str, type[Leaf]]:
     return found
 
 
-def current(session: Session) -> Catalogue:
-    """The catalogue as the transaction sees it: one small query tells whether the kept one is still true."""
-    count, versions = session.execute(_STAMP).one()
+def current(session: Session, seen: tuple[int, Any] | None = None) -> Catalogue:
+    """The catalogue as the transaction sees it: one small query tells whether the kept one is still true.
+
+    ``seen`` is what STAMP said in a statement of the caller's, instead of that query.
+    """
+    count, versions = seen or session.execute(_STAMP).one()
     stamp = (count, int(versions or 0))  # a transaction that was rolled back leaves no stamp that is met again
     kept: Catalogue | None = generation.cached(session, KEY)
     if kept is not None and kept.stamp == stamp:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
 from flask_babel import get_locale
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Figure, Panel, _, hookimpl
+from guildhall import Actor, Fact, Facts, Figure, Member, Panel, _, hookimpl
 from plugins.contributions import Stage
 
 from . import queries
@@ -49,18 +49,20 @@ def member_panels(session: Session, actor: Actor, member_id: UUID) -> Iterable[P
         return []
 
     def load() -> dict[str, Any]:
-        held, missing = queries.held_and_missing(session, member_id)
-        nearest = queries.nearest(session, member_id)
-        return {
-            "held": held,
-            "missing": missing,
-            "nearest": nearest,
-            "words": Words.of(session) if nearest else None,
-            "member_id": member_id,
-            "names": queries.Names.of_badges(session, get_locale()),
-        }
+        shelf = queries.shelf(session, session.get_one(Member, member_id), get_locale())
+        words = Words.of(session, shelf.names, shelf.badges) if shelf.nearest else None
+        return {"shelf": shelf, "words": words, "member_id": member_id}
 
     return [Panel(title=_("Badges"), template="badges/member_panel.html", load=load, order=30)]
+
+
+@hookimpl
+def member_facts(session: Session, member_ids: Sequence[UUID]) -> Facts:
+    """What conditions of automations ask of a member's badges: how many there are, and their slugs."""
+    fields = {"count": Fact(label=_("Badges held")), "held": Fact(label=_("Which badges"), kind="list")}
+    held = queries.slugs_held(session, member_ids) if member_ids else {}
+    values = {one: {"count": len(held.get(one, ())), "held": held.get(one, [])} for one in member_ids}
+    return Facts(fields=fields, values=values)
 
 
 @hookimpl

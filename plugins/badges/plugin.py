@@ -5,7 +5,7 @@ from __future__ import annotations
 from guildhall import MenuItem, Permission, Plugin, Resource, Role, Section, Subscriber, Widget, _
 from plugins.contributions import BatchCorrected, BatchRecorded, ContributionCorrected, ContributionRecorded
 
-from . import categories, corrections, handlers, hooks, hookspecs, reports, rest_catalogue, service, shown
+from . import actions, categories, corrections, handlers, hooks, hookspecs, reports, rest_catalogue, service, shown
 from .admin import pages, public, rarity
 from .commands import badges
 from .describe import describe
@@ -186,6 +186,7 @@ plugin = Plugin(
         Subscriber(event=ContributionCorrected, handler=corrections.on_correction),
         Subscriber(event=BatchCorrected, handler=corrections.on_batch_correction),
     ],
+    actions=actions.ACTIONS,
     reviews=[corrections.UNDESERVED],
     jobs=[recalculate_job],
     rest=rest_catalogue.rest,

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from guildhall import Member, NotFound, Translator, now, read_settings, translated
 
 from . import filters
-from .catalogue import Compiled, current, kinds, needed
+from .catalogue import STAMP, Catalogue, Compiled, current, kinds, needed
 from .criteria import Explained, Node, parse
 from .errors import InvalidCriteria, PreviewTooSlow
 from .evaluator import taken
 from .frame import Frame
 from .leaf import Facts, Source, load_all
+from .leaves import HELD, VERIFIED
 from .models import Award, Badge, BadgeText, BadgeVersion, Category, CategoryText
 from .seeds import SEEDED, SEEDED_CATEGORIES
 from .service import check_criteria, find
@@ -91,13 +92,14 @@ def count_held(session: Session, member_id: UUID) -> int:
     return session.scalar(held) or 0
 
 
-def held_and_missing(session: Session, member_id: UUID) -> tuple[list[tuple[Award, Badge]], list[Badge]]:
-    """The badges that a member holds, newest first, and those that they could earn and do not hold, by name."""
-    mine = and_(Award.badge_id == Badge.id, Award.member_id == member_id, Award.revoked_at.is_(None))
-    rows = list(session.execute(select(Award, Badge).select_from(Badge).outerjoin(Award, mine).order_by(Badge.name)))
-    held = [(award, badge) for award, badge in rows if award is not None]
-    held.sort(key=lambda one: (one[0].awarded_at, one[0].id), reverse=True)
-    return held, [badge for award, badge in rows if award is None and badge.enabled]
+def slugs_held(session: Session, member_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """The slugs of the badges that each member holds, in order."""
+    held: dict[UUID, list[str]] = {}
+    query = select(Award.member_id, Badge.slug).join(Badge, Badge.id == Award.badge_id).order_by(Badge.slug)
+    query = query.where(Award.member_id.in_(list(member_ids)), Award.revoked_at.is_(None))
+    for member_id, slug in session.execute(query).tuples():
+        held.setdefault(member_id, []).append(slug)
+    return held
 
 
 def awarded_by(session: Session, contribution_id: UUID) -> list[tuple[Award, Badge]]:
@@ -195,6 +197,45 @@ def veiled(session: Session, held: Collection[UUID]) -> frozenset[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """Everything about a member's badges: those held, newest first; those that could be earned and are not held, by
+    name; those the member is closest to; and what all of them are called."""
+
+    held: list[tuple[Award, Badge]]
+    missing: list[Badge]
+    nearest: list[MemberBadge]
+    badges: list[Badge]
+    names: Names
+
+
+def shelf(session: Session, member: Member, locale: object) -> Shelf:
+    """The badges of a member and the next ones, named in a language: one statement, and one for each kind of fact."""
+    language = str(locale or "en")
+    mine = and_(Award.badge_id == Badge.id, Award.member_id == member.id)
+    said = and_(BadgeText.badge_id == Badge.id, BadgeText.locale.in_(_locales(language)))
+    query = select(Badge, Award, BadgeText, *STAMP).select_from(Badge)
+    query = query.outerjoin(Award, mine).outerjoin(BadgeText, said)
+    rows = session.execute(query.order_by(Badge.name, Badge.id, func.length(BadgeText.locale))).all()
+    known = {row[0]: row[1] for row in rows}
+    held = [(award, badge) for badge, award in known.items() if award is not None and award.revoked_at is None]
+    held.sort(key=lambda one: (one[0].awarded_at, one[0].id), reverse=True)
+    holds = {badge.id for _award, badge in held}
+    facts: dict[Source, Mapping[UUID, Any]] = {
+        HELD: {member.id: frozenset(badge.slug for _award, badge in held)},
+        VERIFIED: {member.id: member.email_verified_at is not None},
+    }
+    texts_by_badge = {row[2].badge_id: (row[2].name, row[2].description) for row in rows if row[2]}
+    catalogue = current(session, (rows[0][3], rows[0][4])) if rows else current(session)
+    return Shelf(
+        held=held,
+        missing=[badge for badge in known if badge.enabled and badge.id not in holds],
+        nearest=_nearest(session, member.id, known, catalogue, most=3, given=facts),
+        badges=list(known),
+        names=Names(texts_by_badge, {}, translated(session, language)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Preview:
     """Who meets criteria now: how many in all, and of them how many hold or held ``badge``; the first few by name.
 
@@ -218,13 +259,27 @@ def nearest(session: Session, member_id: UUID, most: int = 3, veiled: Collection
     """The open public badges that a member is closest to, nearest first; none that is not begun, can no longer be
     reached, or needs one of ``veiled``."""
     mine = and_(Award.badge_id == Badge.id, Award.member_id == member_id)
-    known = select(Badge, Award.id).outerjoin(Award, mine).where(Badge.visibility == "public")
-    rows = session.execute(known).tuples().all()
-    public, had = {badge.id: badge for badge, _award in rows}, {badge.id for badge, award in rows if award}
+    rows = session.execute(select(Badge, Award).outerjoin(Award, mine).where(Badge.visibility == "public"))
+    known: dict[Badge, Award | None] = dict(rows.tuples().all())
+    return _nearest(session, member_id, known, current(session), most=most, veiled=veiled)
+
+
+def _nearest(
+    session: Session,
+    member_id: UUID,
+    known: Mapping[Badge, Award | None],
+    catalogue: Catalogue,
+    *,
+    most: int,
+    veiled: Collection[str] = (),
+    given: Mapping[Source, Mapping[UUID, Any]] | None = None,
+) -> list[MemberBadge]:
+    """Those of ``known``, badges with the award the member ever had; ``given`` are facts that need not be asked for."""
+    public = {badge.id: badge for badge, award in known.items() if badge.visibility == "public" and award is None}
     at = now()
-    found = [one for one in current(session).badges if one.id in public and one.id not in had and one.active(at)]
+    found = [one for one in catalogue.badges if one.id in public and one.active(at)]
     found = [one for one in found if not needed(one.node) & set(veiled)]
-    facts = facts_of(session, [one.node for one in found], member_id)
+    facts = facts_of(session, [one.node for one in found], member_id, given or {})
     trees: list[tuple[Compiled, Explained]] = [(one, one.node.explain(facts)) for one in found]
     trees = sorted(
         (pair for pair in trees if pair[1].progress and pair[1].reachable),
@@ -283,10 +338,17 @@ def _ever_had(slug: str) -> Select[Any]:
     return select(Award.member_id).where(Award.badge_id == badge_id)
 
 
-def facts_of(session: Session, nodes: Iterable[Node], member_id: UUID) -> Facts:
-    """One member's facts for these trees, each source loaded once."""
+def facts_of(
+    session: Session,
+    nodes: Iterable[Node],
+    member_id: UUID,
+    given: Mapping[Source, Mapping[UUID, Any]] | None = None,
+) -> Facts:
+    """One member's facts for these trees, each source loaded once, but those that are ``given``."""
+    known = given or {}
     sources = frozenset[Source]().union(*(node.sources() for node in nodes))
-    return {source: facts[member_id] for source, facts in load_all(session, sources, [member_id]).items()}
+    loaded = load_all(session, sources - known.keys(), [member_id])
+    return {source: facts[member_id] for source, facts in {**loaded, **known}.items()}
 
 
 def _state(award: Award | None) -> str:

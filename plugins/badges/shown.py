@@ -27,11 +27,13 @@ class Words:
     types: Mapping[str, str]
 
     @classmethod
-    def of(cls, session: Session) -> Words:
-        names = queries.Names.of_badges(session, get_locale())
+    def of(cls, session: Session, names: queries.Names | None = None, badges: Sequence[Badge] | None = None) -> Words:
+        """``names`` and ``badges`` are those of all badges, where they were read already."""
+        names = names or queries.Names.of_badges(session, get_locale())
+        known = session.scalars(select(Badge)) if badges is None else badges
         types = session.execute(select(ContributionType.code, ContributionType.label)).tuples()
         return cls(
-            {badge.slug: names.name(badge) for badge in session.scalars(select(Badge))},
+            {badge.slug: names.name(badge) for badge in known},
             {"*": gettext(_("any")), **{code: gettext(label) for code, label in types}},
         )
 

@@ -33,7 +33,7 @@ def imports_page(session: Session, actor: Actor) -> str:
     return render("contributions/imports.html", page=page, halted=halted, columns=COLUMNS)
 
 
-@pages.post("/imports", permission=imports.CREATE)
+@pages.post("/imports", permission=imports.CREATE, once=True)
 def upload_page(session: Session, actor: Actor) -> Any:
     """Take a file."""
     sent = request.files.get("file")
@@ -101,7 +101,7 @@ def check_page(session: Session, actor: Actor, key: UUID) -> Any:
     return _go(session, key, lambda: imports.check(session, actor, key, columns=columns or None))
 
 
-@pages.post("/imports/<uuid:key>/start", permission=imports.CREATE)
+@pages.post("/imports/<uuid:key>/start", permission=imports.CREATE, moves_value=True)
 def start_page(session: Session, actor: Actor, key: UUID) -> Any:
     """Import what was tried."""
     return _go(session, key, lambda: imports.start(session, actor, key))
@@ -113,13 +113,13 @@ def cancel_page(session: Session, actor: Actor, key: UUID) -> Any:
     return _go(session, key, lambda: imports.cancel(session, actor, key))
 
 
-@pages.post("/imports/<uuid:key>/go_on", permission=imports.CREATE)
+@pages.post("/imports/<uuid:key>/go_on", permission=imports.CREATE, moves_value=True)
 def go_on_page(session: Session, actor: Actor, key: UUID) -> Any:
     """Go on where it was stopped."""
     return _go(session, key, lambda: imports.go_on(session, actor, key))
 
 
-@pages.post("/imports/<uuid:key>/undo", permission=imports.CORRECT)
+@pages.post("/imports/<uuid:key>/undo", permission=imports.CORRECT, moves_value=True)
 def undo_page(session: Session, actor: Actor, key: UUID) -> Any:
     """Reverse what it brought."""
     reason = request.form.get("reason", "")

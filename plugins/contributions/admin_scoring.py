@@ -65,7 +65,7 @@ def _moment(text: str) -> datetime | None:
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
-@pages.post("/contribution/<uuid:key>/override", permission=CORRECT)
+@pages.post("/contribution/<uuid:key>/override", permission=CORRECT, moves_value=True)
 def override_page(session: Session, actor: Actor, key: UUID) -> Any:
     """Let a contribution be worth other points."""
     points = request.form.get("points", type=int, default=-1)
@@ -77,7 +77,7 @@ def override_page(session: Session, actor: Actor, key: UUID) -> Any:
     return _try(session, act, _("The score has been overridden."), f"{HOME}/contribution/{key}")
 
 
-@pages.post("/contribution/<uuid:key>/reverse", permission=CORRECT)
+@pages.post("/contribution/<uuid:key>/reverse", permission=CORRECT, moves_value=True)
 def reverse_page(session: Session, actor: Actor, key: UUID) -> Any:
     """Take a contribution back."""
 
@@ -95,7 +95,7 @@ def rescores_page(session: Session, actor: Actor) -> str:
     return render("contributions/rescores.html", rescores=found, types=_types(session), first=first, last=now())
 
 
-@pages.post("/rescores", permission=CORRECT)
+@pages.post("/rescores", permission=CORRECT, once=True)
 def try_rescore_page(session: Session, actor: Actor) -> Any:
     """Start a dry run."""
     form = request.form
@@ -128,7 +128,7 @@ def recalculate_page(session: Session, actor: Actor) -> Any:
     return _try(session, act, done, f"{HOME}/rescores")
 
 
-@pages.post("/rescores/<uuid:key>/apply", permission=CORRECT)
+@pages.post("/rescores/<uuid:key>/apply", permission=CORRECT, moves_value=True)
 def apply_rescore_page(session: Session, actor: Actor, key: UUID) -> Any:
     """Write the compensating events."""
     done = _("The compensating events are being written.")
@@ -162,7 +162,7 @@ def analytics_page(session: Session, actor: Actor) -> str:
     return render("contributions/analytics.html", totals=totals, cohorts=found)
 
 
-@pages.post("/seasons/<uuid:key>/close", permission="contributions:season:close")
+@pages.post("/seasons/<uuid:key>/close", permission="contributions:season:close", moves_value=True)
 def close_season_page(session: Session, actor: Actor, key: UUID) -> Any:
     """Close a season that is over."""
     done = _("The season is closed and its awards are asked for.")

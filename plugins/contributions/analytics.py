@@ -10,18 +10,13 @@ from uuid import UUID
 from sqlalchemy import select, text, tuple_
 from sqlalchemy.orm import Session
 
+from . import figures
 from .models import Contribution
 
 MOST_DAYS = 366
-_DAYS = text("""
-    SELECT (occurred_at AT TIME ZONE 'UTC')::date AS day, type, count(*), sum(points + correction)::numeric,
-        count(DISTINCT member_id)
-    FROM contributions_contribution
-    WHERE state = 'counted' AND occurred_at >= :start AND occurred_at < :end GROUP BY 1, 2 ORDER BY 1, 2
-""")
-_TOTALS = text("""
-    SELECT type, count(*), sum(points + correction)::numeric FROM contributions_contribution
-    WHERE state = 'counted' AND occurred_at >= :start AND occurred_at < :end GROUP BY 1 ORDER BY 1
+_DAYS = text(f"{figures.WITHIN} ORDER BY day, type")
+_TOTALS = text(f"""
+    SELECT type, sum(count)::bigint, sum(points) FROM ({figures.WITHIN}) days GROUP BY type ORDER BY type
 """)
 _COHORTS = text("""
     SELECT cohort, ((extract(year FROM month) - extract(year FROM cohort)) * 12
@@ -55,16 +50,15 @@ class Cohort:
 def days(session: Session, first: date, last: date) -> list[DayFigures]:
     """Figures of each day and type, ``first`` to ``last`` with both; at most 366 days, the newest ones."""
     first = max(first, last - timedelta(days=MOST_DAYS - 1))
-    span = {"start": _midnight(first), "end": _midnight(last + timedelta(days=1))}
     return [
         DayFigures(day=day, type=code, count=count, points=int(points), members=people)
-        for day, code, count, points, people in session.execute(_DAYS, span)
+        for day, code, count, points, people in session.execute(_DAYS, {"first": first, "last": last})
     ]
 
 
 def totals(session: Session, first: date, last: date) -> list[tuple[str, int, int]]:
     """Type, number and points of what counted from ``first`` to ``last`` with both, by type."""
-    span = {"start": _midnight(first), "end": _midnight(last + timedelta(days=1))}
+    span = {"first": first, "last": last}
     return [(code, count, int(points)) for code, count, points in session.execute(_TOTALS, span)]
 
 

@@ -24,7 +24,7 @@ from guildhall import (
 from guildhall import Review as Case
 from guildhall import reviews as inbox
 
-from . import milestones, progress
+from . import figures, milestones, progress
 from .corrections import checked_reason
 from .errors import AlreadyDecided, ClaimPending, IdentityTaken, MemberUnknown
 from .events import IdentityClaimed
@@ -182,6 +182,7 @@ def merge(session: Session, actor: Actor, *, old_id: UUID, new_id: UUID) -> list
     locks.members(session, [old_id, new_id])
     pair = {"old": old_id, "new": new_id}
     twice = list(session.scalars(_REWARDED_TWICE, pair))
+    figures.merge(session, old_id=old_id, new_id=new_id)
     for statement in _MOVE:
         session.execute(text(statement), {**pair, "twice": twice} if ":twice" in statement else pair)
     after = progress.rebuild_members(session, [old_id, new_id])
@@ -225,4 +226,5 @@ KIND = ReviewKind(
     permission="contributions:claim:update",
     decide=_decide_case,
     icon="user-check",
+    moves_value=True,
 )

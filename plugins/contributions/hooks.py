@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Figure, Panel, _, collect, enqueue_once, hookimpl
+from guildhall import Actor, Fact, Facts, Figure, Panel, _, collect, enqueue_once, hookimpl
 from guildhall import Review as Case
 
 from . import queries
@@ -168,6 +169,32 @@ def member_figures(session: Session, actor: Actor, member_id: UUID) -> list[Figu
         Figure(label=_("Points"), value=points, icon="sparkles", url=url, order=10),
         Figure(label=_("Contributions"), value=count, icon="git-commit", url=url, order=11),
     ]
+
+
+@hookimpl
+def member_facts(session: Session, member_ids: Sequence[UUID]) -> Facts:
+    """What conditions of automations ask of a member's contributions."""
+    fields = {
+        "points": Fact(label=_("Points")),
+        "level": Fact(label=_("Level")),
+        "streak": Fact(label=_("Streak in days")),
+        "best_streak": Fact(label=_("Best streak in days")),
+        "first_at": Fact(label=_("First contribution"), kind="time"),
+        "last_at": Fact(label=_("Last contribution"), kind="time"),
+    }
+    found = queries.facts(session, member_ids) if member_ids else {}
+    values = {
+        member_id: {
+            "points": one.points,
+            "level": one.level,
+            "streak": one.streak_current,
+            "best_streak": one.streak_best,
+            "first_at": one.first_at,
+            "last_at": one.last_at,
+        }
+        for member_id, one in found.items()
+    }
+    return Facts(fields=fields, values=values)
 
 
 @hookimpl

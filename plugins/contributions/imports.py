@@ -7,7 +7,6 @@ any case a day (a setting) after it was sent, for it may hold addresses.
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -320,16 +319,11 @@ def _fetched(session: Session, row: Import) -> Iterator[Path]:
 
 def _fetch(session: Session, row: Import, folder: Path) -> Path:
     """The file of an import, in ``folder``. Raises FileForgotten."""
-    system = Actor.system("import")
+    path = folder / "import.csv"
     try:
-        if row.file_id is None:
-            raise NotFound()
-        found = files.open_file(session, files.find(session, system, row.file_id))
+        files.copy(session, Actor.system("import"), row.file_id, path)
     except NotFound:
         raise FileForgotten() from None
-    path = folder / "import.csv"
-    with found.content as source, path.open("wb") as target:
-        shutil.copyfileobj(source, target)
     return path
 
 

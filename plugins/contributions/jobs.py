@@ -7,7 +7,7 @@ from typing import Any
 
 from guildhall import JobContext
 
-from . import awards, importing, imports, ranks, rescoring, service
+from . import awards, figures, importing, imports, ranks, rescoring, service
 from .history import Masked, count_git, git_lines
 
 
@@ -47,7 +47,9 @@ def pay_awards(context: JobContext) -> dict[str, Any]:
 
 
 def fold_ranks(context: JobContext) -> dict[str, Any]:
-    """Add up how many members have how many points, so that ranks are read fast."""
+    """Add up how many members have how many points and what counted on each day, so that both are read fast."""
     with context.unit_of_work() as session:
         ranks.fold(session)
+    with context.unit_of_work() as session:
+        figures.fold(session)
     return {}

@@ -22,6 +22,7 @@ from guildhall import (
 )
 
 from . import (
+    actions,
     admin,
     admin_imports,
     admin_scoring,
@@ -288,6 +289,7 @@ plugin = Plugin(
         Subscriber(event=MilestoneReached, handler=handlers.reward_milestone),
         Subscriber(event="core.profile.completed", handler=handlers.score_profile),
     ],
+    actions=actions.ACTIONS,
     reviews=[reviews.KIND, claims.KIND],
     jobs=[
         Job(name="import_git", label=_("Import a git history"), run=jobs.import_git),
@@ -352,8 +354,11 @@ plugin = Plugin(
         ),
         Switch(
             name="intake",
-            label=_("Contributions through the API"),
-            help=_("The API takes no contributions, corrections, claims or imports, and tells clients to try again."),
+            label=_("Contributions and corrections"),
+            help=_(
+                "The API takes no contributions, corrections, claims or imports, and tells clients to try again. No"
+                " form corrects a score or imports, and nothing that was held or claimed is approved."
+            ),
             value_routes=True,
         ),
     ],

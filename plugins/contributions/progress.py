@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from . import ranks
+from . import figures, ranks
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +71,14 @@ AGGREGATES = f"""
             first_at = least(kept.first_at, excluded.first_at), last_at = greatest(kept.last_at, excluded.last_at)
         RETURNING member_id, points, coalesce(old.points, 0) AS before
     ), moved AS (SELECT member_id, before, points AS after FROM total), ranked AS ({ranks.CHANGES}
+    ), figures AS ({figures.CHANGES}
     ), told AS (SELECT member_id, points, bool_or(another) AS another FROM total JOIN by_day USING (member_id)
         GROUP BY 1, 2)
 """
 TOLD = "array_agg(member_id) AS members, array_agg(points) AS points, array_agg(another) AS another"
 _ADD = text(f"""
     WITH added AS MATERIALIZED (
-        SELECT c.member_id, c.type, c.occurred_at, c.local_day, c.counts_for_streak, c.challenge_id, d.points, d.n
+        SELECT c.id, c.member_id, c.type, c.occurred_at, c.local_day, c.counts_for_streak, c.challenge_id, d.points, d.n
         FROM unnest(CAST(:ids AS uuid[]), CAST(:points AS numeric[]), CAST(:counts AS int[])) AS d (id, points, n)
         JOIN contributions_contribution c ON c.id = d.id
     ), {AGGREGATES} SELECT {TOLD} FROM told
@@ -169,6 +170,7 @@ def rebuild(session: Session) -> int:
     ids = list(session.scalars(text("SELECT member_id FROM contributions_progress")))
     session.execute(_STREAKS, {"ids": ids})
     ranks.rebuild(session)
+    figures.rebuild(session)
     return len(ids)
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from guildhall import Member, now
 
+from . import figures
 from .boards import Leaderboard, Period, Rank, leaderboard
 from .heirs import heirs, reward_owners
 from .models import (
@@ -38,16 +39,10 @@ _FACTS = """
 """
 _FACTS_OF_ONE = text(_FACTS.format(of="= (CAST(:ids AS uuid[]))[1]"))  # its plan is kept
 _FACTS_OF_MANY = text(_FACTS.format(of="= ANY(:ids)"))
-# A day at a time an index answers alone; grouping half a million rows takes three times as long.
-_BY_DAY = text("""
-    SELECT span.day::date, counted.number
+_BY_DAY = text(f"""
+    SELECT span.day::date, coalesce(sum(counted.count), 0)::bigint
     FROM generate_series(CAST(:first AS timestamp), CAST(:last AS timestamp), interval '1 day') AS span (day)
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS number FROM contributions_contribution c
-        WHERE c.state = 'counted' AND c.occurred_at >= span.day AT TIME ZONE 'UTC'
-            AND c.occurred_at < (span.day + interval '1 day') AT TIME ZONE 'UTC'
-    ) counted
-    ORDER BY 1
+    LEFT JOIN ({figures.WITHIN}) counted ON counted.day = span.day::date GROUP BY 1 ORDER BY 1
 """)
 
 

@@ -210,6 +210,7 @@ KIND = ReviewKind(
     label=_("Contribution that looks like abuse"),
     permission="contributions:review:update",
     decide=_decide_case,
+    moves_value=True,
     load=_load_case,
     template="contributions/review.html",
     icon="shield-check",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from .figures import COUNTED, KEPT
 from .progress import RUNS, SUMS
 from .ranks import BUCKETS
 
@@ -58,6 +59,13 @@ CHECKS = {
         "count, points, streak_count",
         "count(*), sum(points + correction), count(*) FILTER (WHERE counts_for_streak)",
     ),
+    "figures": f"""
+        WITH expected AS (SELECT day, type, ROW(count, points, members)::text AS figures FROM ({COUNTED}) counted),
+        stored AS (SELECT day, type, ROW(count, points, members)::text AS figures FROM ({KEPT.format(where="")}) kept)
+        SELECT concat_ws(' ', day, type), stored.figures, expected.figures
+        FROM expected FULL JOIN stored USING (day, type)
+        WHERE stored.figures IS DISTINCT FROM expected.figures ORDER BY 1
+    """,
     "breakdown": """
         SELECT c.id::text, c.points::text, coalesce(lines.total, 0)::text FROM contributions_contribution c
         CROSS JOIN LATERAL (

@@ -184,6 +184,13 @@ DEFAULTS = (
         icon="shield",
     ),
     Kind(
+        name="automation",
+        label=_("Message of an automation"),
+        subject=_("{subject}"),
+        body=_("{text}"),
+        icon="bell",
+    ),
+    Kind(
         name="suggestion_thanks",
         label=_("Thanks for a suggestion"),
         subject=_("Thank you for your suggestion"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guildhall import MenuItem, Permission, Plugin, Resource, Role, Subscriber, Switch, _
 
-from . import admin, events, handlers, hooks, hookspecs, letters, report_letters, rest
+from . import actions, admin, events, handlers, hooks, hookspecs, letters, report_letters, rest
 from .models import Notification
 from .settings import NotificationSettings
 
@@ -59,6 +59,7 @@ plugin = Plugin(
         ),
     ],
     permissions=[
+        Permission("notifications:member:notify", _("Have automations notify members")),
         Permission("notifications:inbox:show", _("Read one's own notices")),
         Permission("notifications:mail:replay", _("Send the mail of a notice again")),
     ],
@@ -66,6 +67,7 @@ plugin = Plugin(
         Role("User", ("notifications:inbox:show",)),
         Role("Moderator", ("notifications:inbox:show", "notifications:notification:*")),
     ],
+    actions=actions.ACTIONS,
     events=[events.NotificationCreated],
     subscribers=[
         Subscriber(event="badges.badge.awarded", handler=handlers.tell_badge, batch=50),

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from guildhall import Id, LongText, Mapped, MemberRef, Model, SearchText, choice
+from guildhall import FullText, Id, Mapped, MemberRef, Model, SearchText, choice
 
 # isort: split
 from guildhall import Plugin, Resource, Role, Settings, Subscriber, _, read_settings
@@ -14,7 +14,7 @@ class Suggestion(Model):
     id: Mapped[Id]
     author_id: Mapped[MemberRef]
     title: Mapped[SearchText]
-    body: Mapped[LongText]
+    body: Mapped[FullText]
     status: Mapped[str] = choice("new", "planned", "done", "declined", default="new")
 
 
@@ -30,8 +30,8 @@ def thank_author(session, actor, event):
 
 plugin = Plugin(
     "suggestions", version="0.1.0", label=_("Suggestions"), icon="bulb",
-    requires={"notifications": ">=0.1"}, settings=SuggestionSettings,
-    resources=[Resource(Suggestion, owner="author_id", search=["title"], filters=["status"])],
+    requires={"notifications": ">=0.1"}, settings=SuggestionSettings, resources=[Resource(
+        Suggestion, owner="author_id", search=["title", "body"], filters=["status"])],
     subscribers=[Subscriber(event="suggestions.suggestion.created", handler=thank_author)],
     roles=[Role("User", ("suggestions:*:create",)), Role("Moderator", ("suggestions:*:*",))],
 )  # fmt: skip

@@ -64,7 +64,7 @@ def fund_form(session: Session, actor: Actor) -> Any:
     return _fund_form(session, {"asset": request.args.get("asset", "POINTS"), "reference": str(new_id())})
 
 
-@pages.post("/fund", permission="wallet:fund:create")
+@pages.post("/fund", permission="wallet:fund:create", moves_value=True)
 def fund(session: Session, actor: Actor) -> Any:
     """Issue units into the reward fund. The form's own reference makes sending it twice one funding."""
     given = request.form
@@ -185,6 +185,7 @@ ADJUSTMENT = ReviewKind(
     four_eyes=True,
     icon="scale",
     approve=_("Approve and post"),
+    moves_value=True,
 )
 
 SHORTAGE = ReviewKind(
@@ -197,6 +198,7 @@ SHORTAGE = ReviewKind(
     icon="gift",
     approve=_("Issue what is missing"),
     reject=_("Let them wait"),
+    moves_value=True,
 )
 
 WIDGETS = [

@@ -150,7 +150,7 @@ def change_state(session: Session, actor: Actor, account_id: UUID) -> Any:
     return redirect(f"/admin/wallet/accounts/{account_id}")
 
 
-@pages.post("/accounts/<uuid:account_id>/adjust", permission="wallet:adjustment:create")
+@pages.post("/accounts/<uuid:account_id>/adjust", permission="wallet:adjustment:create", moves_value=True)
 def adjust(session: Session, actor: Actor, account_id: UUID) -> Any:
     """Propose to add units to an account, or to take them; another person decides."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from guildhall import Inline, MenuItem, Permission, Plugin, Resource, Role, Subscriber, Switch, _
 
 from . import (
+    actions,
     admin,
     commands,
     conformance,
@@ -229,6 +230,7 @@ plugin = Plugin(
         events.RewardRefused,
         events.WalletStateChanged,
     ],
+    actions=actions.ACTIONS,
     reviews=[admin.ADJUSTMENT, admin.SHORTAGE],
     subscribers=[
         Subscriber(event="contributions.reward.requested", handler=handlers.pay_reward, batch=50),
@@ -257,8 +259,11 @@ plugin = Plugin(
         ),
         Switch(
             name="transfers",
-            label=_("Transfers through the API"),
-            help=_("The API moves nothing between wallets, and tells clients to try again later."),
+            label=_("Transfers by members and staff"),
+            help=_(
+                "Neither the API nor a form moves value between wallets, and no adjustment is approved. Clients are"
+                " told to try again later."
+            ),
             value_routes=True,
         ),
     ],

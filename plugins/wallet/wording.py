@@ -29,6 +29,7 @@ KINDS = {
     "reversal": _("Reversal"),
     "adjustment": _("Adjustment"),
     "conversion": _("Conversion"),
+    "automation": _("Payment by an automation"),
     "claim": _("Takeover of a history"),
 }
 WHY = {

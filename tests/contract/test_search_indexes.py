@@ -9,7 +9,7 @@ from sqlalchemy import Column, Index, MetaData, String, Table, select, text
 from sqlalchemy.dialects import postgresql
 
 from core.db.base import served_search
-from core.lists.conditions import prefix_search
+from core.lists.conditions import search_for
 from core.platform import Platform
 
 
@@ -29,7 +29,7 @@ def test_the_statement_of_a_search_is_answered_by_these_indexes(site: Platform) 
     with site.unit_of_work() as session:
         session.execute(text("SET LOCAL enable_seqscan = off"))
         for bound in searched:
-            wanted = select(bound.resource.model).where(prefix_search(bound, "Ab_c%"))
+            wanted = select(bound.resource.model).where(search_for(bound, "Ab_c%"))
             sql: Any = wanted.compile(dialect=postgresql.dialect(), compile_kwargs={"literal_binds": True})
             plan = "\n".join(session.scalars(text("EXPLAIN " + str(sql).replace("%%", "%").replace(":", "\\:"))))
             assert "Index Cond: " in plan, f"{bound.key}\n{plan}"

@@ -5,7 +5,7 @@ from .contribution import SOURCES, STATES, TIERS, Contribution, ContributionType
 from .corrections import Correction, Override, Rescore
 from .imports import Import, ImportProblem, ImportRow
 from .intake import Claim, Review, WebhookSource
-from .progress import DayProgress, MemberProgress, MonthProgress, TypeProgress
+from .progress import DayChange, DayFigure, DayProgress, MemberProgress, MonthProgress, TypeProgress
 from .rewards import AwardPlan, AwardRun, Level, LevelReachedRow, Milestone, MilestoneReachedRow, Reward
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "Contribution",
     "ContributionType",
     "Correction",
+    "DayChange",
+    "DayFigure",
     "DayProgress",
     "Freeze",
     "HiddenMember",

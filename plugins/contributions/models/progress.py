@@ -72,3 +72,28 @@ class DayProgress(Model):
     count: Mapped[Count]
     points: Mapped[Amount]
     streak_count: Mapped[Count]
+
+
+class DayFigure(Model):
+    """What counted of one type on a UTC day, and of how many members."""
+
+    __tablename__ = "contributions_day_figure"
+
+    day: Mapped[date] = mapped_column(Date, primary_key=True)
+    type: Mapped[str] = mapped_column(String(80), primary_key=True)
+    count: Mapped[Count]
+    points: Mapped[Amount]
+    members: Mapped[Count]
+
+
+class DayChange(Model):
+    """A change of a day's figures that is not folded into them yet."""
+
+    __tablename__ = "contributions_day_change"
+
+    id: Mapped[Count] = mapped_column(primary_key=True, autoincrement=True)
+    day: Mapped[date] = mapped_column(Date)
+    type: Mapped[str] = mapped_column(String(80))
+    count: Mapped[Count]
+    points: Mapped[Amount]
+    members: Mapped[Count]

@@ -160,7 +160,7 @@ def test_each_plugin_has_a_page_that_says_the_same(hospital: Platform) -> None:
     harm(hospital)
     with hospital.unit_of_work(SYSTEM) as session:
         about = {"email": "root@example.org", "password": "correct horse battery", "display_name": "Root"}
-        admin = service.register(session, SYSTEM, **about, roles=("Moderator", "User"))
+        admin = service.register(session, SYSTEM, **about, roles=("Admin", "User"))
     browser = Person(create_app(hospital))
     browser.send("/login", email="root@example.org", password="correct horse battery")
     browser.member = admin

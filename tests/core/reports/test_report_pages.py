@@ -5,13 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import openpyxl
 import pytest
 from pypdf import PdfReader
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
+from core.actor import Actor
 from core.platform import Platform
+from core.platform_settings import PlatformSettings
+from core.reports.period import Period
+from core.settings import write
 from tests.core.doors import Person
 
 
@@ -118,3 +126,29 @@ def test_what_cannot_be_asked_is_refused_by_its_code(people: Callable[..., Perso
 def test_clients_need_the_permission_of_the_report_too(people: Callable[..., Person]) -> None:
     assert people("User").get("/api/v1/core/reports/core.new_members").status_code == 403
     assert people().get("/api/v1/core/reports").status_code == 401
+
+
+def test_clients_of_one_that_is_too_slow_hear_when_to_come_back(
+    site: Platform, people: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nap(session: Session, _period: Period, _parameters: Mapping[str, str]) -> list[tuple[Any, ...]]:
+        session.execute(text("SELECT pg_sleep(9)"))
+        return []
+
+    def allow(seconds: int) -> None:
+        system = Actor.system("test")
+        with site.unit_of_work(system) as session:
+            write(session, system, PlatformSettings, {"report_seconds": seconds})
+        site.registry.cache.looked_at = float("-inf")
+
+    known = site.registry.reports
+    monkeypatch.setitem(known, "library.shelves", replace(known["library.shelves"], load=nap))
+    allow(1)
+    try:
+        answer = people("Admin").get("/api/v1/core/reports/library.shelves")
+        page = people("Admin", browser=True).get("/admin/reports/library/shelves")
+    finally:
+        allow(PlatformSettings().report_seconds)
+    assert (answer.status_code, answer.json["error"]["code"]) == (503, "REPORT_TOO_SLOW")
+    assert int(answer.headers["Retry-After"]) == 60
+    assert page.status_code == 200 and "took longer than 1 seconds" in page.text

@@ -77,3 +77,15 @@ def test_a_reader_leaves_without_signing_in_but_not_by_a_glance(
 
 def test_a_copy_that_is_not_ones_own_is_not_there(admin: Person) -> None:
     assert admin.get("/admin/reports/copies/01a1f9e1-7ec0-7b4c-9704-ef313d5f7093").status_code == 404
+
+
+def test_readers_beyond_the_first_fifty_are_found_by_name(people: Callable[..., Person], admin: Person) -> None:
+    for number in range(51):
+        people("Admin", name=f"A reader {number:02d}")
+    zelda, nobody = people("Admin", name="Żelda Quint"), people("User", name="Żelda without a role")
+    offered = admin.get(f"{URL}/readers").json
+    assert len(offered) == 50 and zelda.id not in {one["value"] for one in offered}
+    assert admin.get(f"{URL}/readers?q=żel").json == [{"value": zelda.id, "text": "Żelda Quint"}]
+    assert nobody.id not in admin.get(URL).text and f'data-lookup="{URL}/readers"' in admin.get(URL).text
+    assert admin.get(f"{URL}/readers?q=%00%25").json == []
+    assert people("Moderator", browser=True).get(f"{URL}/readers").status_code == 403

@@ -211,7 +211,7 @@ def test_what_may_not_be_seen_is_not_told(
     with pytest.raises(NotFound):
         desk.do(service.decide, moderator, loan, approved=True)
     with desk.site.unit_of_work() as session:
-        assert queries.waiting(session, moderator) == 0
+        assert session.scalar(queries.waiting(session, moderator)) == 0
     switch("library", True)
     desk.do(service.decide, moderator, loan, approved=True)
 

@@ -24,6 +24,7 @@ from core.members import accounts, sessions
 from core.members.models import Member
 from core.platform import Platform
 from core.plugin import Plugin
+from core.reviews.models import Review
 from core.switches import commands, service
 from core.switches.service import SwitchedOff, SwitchUnusable, pulled
 from core.switches.switch import Switch
@@ -185,6 +186,7 @@ def test_every_switch_there_is_has_its_test(site: Platform) -> None:
         "core.sign_in",
         "core.rest_writes",
         "core.uploads",
+        "core.automations",
         "wallet.rewards",
         "wallet.transfers",
         "contributions.webhooks",
@@ -261,3 +263,32 @@ def test_a_switch_that_stops_what_is_not_there_is_refused_at_the_start() -> None
     bad = Plugin("odd", version="1", label="", switches=[Switch(name="x", label="", help="", jobs=("odd.nothing",))])
     _registry, found = load(test_config(safe_mode=True), core, [bad])
     assert "stops odd.nothing, which the plugin does not have" in found[0].reason
+
+
+def test_forms_that_move_value_stop_too(
+    site: Platform, people: Callable[..., Person], pull: Callable[..., None]
+) -> None:
+    admin, second = people("Admin", browser=True), people("Admin", browser=True)
+    with site.unit_of_work(SYSTEM) as session:
+        account = wallet.open_account(session, asset="POINTS", member_id=people("User").member.id)  # type: ignore[union-attr]
+    page = f"/admin/wallet/accounts/{account}"
+    form, stood = {"amount": "5", "reason": "A gift"}, {"Referer": f"http://localhost{page}"}
+    assert admin.send(f"{page}/adjust", **form).location == page
+    with site.unit_of_work() as session:
+        case = session.scalar(select(Review.id).where(Review.kind == "wallet.adjustment").order_by(Review.id.desc()))
+        before = session.scalar(text("SELECT count(*) FROM wallet_transfer"))
+    pull("wallet.transfers")
+    told = "This is switched off at the moment"
+    for path in (f"{page}/adjust", "/admin/wallet/fund"):
+        answer = admin.post(path, data={"csrf_token": admin.csrf, **form}, headers=stood)
+        assert (answer.status_code, answer.location) == (303, page) and told in admin.get(page).text
+    second.send(f"/admin/reviews/{case}/decide", decision="approve")
+    assert told in second.get("/admin/reviews").text
+    with site.unit_of_work() as session:
+        assert session.get_one(Review, case).state == "open"
+        assert session.scalar(text("SELECT count(*) FROM wallet_transfer")) == before
+    restore(site, "wallet.transfers")
+    second.send(f"/admin/reviews/{case}/decide", decision="approve")
+    with site.unit_of_work() as session:
+        assert session.get_one(Review, case).state == "approved"
+        assert session.scalar(text("SELECT count(*) FROM wallet_transfer")) == before + 1

@@ -222,6 +222,11 @@ LIES = {
     "streak": ("streak", "UPDATE contributions_progress SET streak_best = streak_best + 1"),
     "week board": ("board", "UPDATE contributions_board_progress SET points = points + 1 WHERE board LIKE 'week:%'"),
     "season board": ("board", "DELETE FROM contributions_board_progress WHERE board LIKE 'season:%'"),
+    "figures": (
+        "figures",
+        "INSERT INTO contributions_day_change (day, type, count, points, members)"
+        " SELECT day, type, 0, 0, 1 FROM contributions_day_change LIMIT 1",
+    ),
     "rank": ("rank", "INSERT INTO contributions_rank_change (bucket, members) VALUES (0, 1)"),
     "score edited": ("breakdown", "UPDATE contributions_contribution SET points = points + 1"),
     "line edited": ("breakdown", "UPDATE contributions_contribution SET breakdown = '[]'"),

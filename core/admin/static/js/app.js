@@ -222,7 +222,7 @@ document.addEventListener("click", (event) => {
   else if ((hit = at("[data-dismiss]"))) hit.parentElement.remove();
   else if ((hit = at("[data-copy]"))) copy(hit.dataset.copy);
   else if ((hit = at("[data-copy-next]"))) copy(hit.closest(".gh-code").querySelector("code").textContent);
-  else if ((hit = at("[data-dialog]"))) document.getElementById(hit.dataset.dialog).showModal();
+  else if ((hit = at("[data-dialog]"))) showDialog(document.getElementById(hit.dataset.dialog));
   else if ((hit = at("[data-dialog-close]"))) hit.closest("dialog").close();
   else if (at("[data-palette]")) openPalette();
   else if ((hit = at('[role="tab"]'))) choose(hit);
@@ -260,6 +260,13 @@ function library(url) {
   });
 }
 
+// What a closed dialog holds needs no library before it is opened.
+const CHOICES = "select[data-lookup], select[data-rich]";
+function showDialog(dialog) {
+  dialog.showModal();
+  dialog.querySelectorAll(CHOICES).forEach(rich);
+}
+
 async function rich(field) {
   await library(say.selectLibrary);
   if (field.tomselect) return;
@@ -271,7 +278,7 @@ async function rich(field) {
     ...(address && {
       valueField: "value", labelField: "text", searchField: [], preload: "focus",
       load: (text, done) => fetch(`${address}${address.includes("?") ? "&" : "?"}q=${encodeURIComponent(text)}`, { headers: { Accept: "application/json" } })
-        .then((r) => r.json()).then((r) => done(r.results ?? r)).catch(() => done()),
+        .then((r) => r.json()).then((r) => { field.tomselect.clearOptions(); done(r.results ?? r); }).catch(() => done()),
     }),
   });
 }
@@ -281,7 +288,7 @@ export function enhance(scope) {
   all("time[data-relative]").forEach(tell);
   if (all("canvas[data-chart]").length) Promise.all([import(say.charts), library(say.chartLibrary)]).then(([m]) => all("canvas[data-chart]").forEach(m.drawOnce));
   if (all("[data-filters], .gh-bulk, [data-opt-in]").length) import(say.lists).then((m) => m.start(scope));
-  all("select[data-lookup], select[data-rich]").forEach(rich);
+  all(CHOICES).filter((one) => !one.closest("dialog:not([open])")).forEach(rich);
 }
 
 document.addEventListener("htmx:config:request", (event) => {
@@ -293,6 +300,7 @@ document.addEventListener("htmx:after:swap", () => enhance(body));
 paint();
 enhance(body);
 (body.querySelector('main [aria-invalid="true"]') ?? body.querySelector("[data-focus]"))?.focus();
+for (const tab of body.querySelectorAll(".gh-tabs > [aria-current]")) tab.parentElement.scrollLeft = tab.offsetLeft + tab.offsetWidth / 2 - tab.parentElement.offsetLeft - tab.parentElement.clientWidth / 2;
 if (innerWidth >= 992) document.querySelector(".gh-nav [aria-current]")?.scrollIntoView({ block: "nearest" });
 const named = location.hash && document.querySelector(`[role="tab"][aria-controls="${CSS.escape(location.hash.slice(1))}"]`);
 if (named) choose(named);

@@ -2,6 +2,7 @@
 
 const list = document.querySelector("[data-arrange]");
 const said = document.querySelector("[data-arrange-said]");
+const EDGE = 64; // pixels from the rim of the window where it scrolls
 let dragged = null;
 
 function tell(row) {
@@ -27,22 +28,33 @@ list.addEventListener("click", (event) => {
   }
 });
 
-list.addEventListener("dragstart", (event) => {
-  dragged = event.target.closest("li");
-  dragged.classList.add("is-dragged");
-  event.dataTransfer.effectAllowed = "move";
-});
-
-list.addEventListener("dragover", (event) => {
-  const over = event.target.closest("li");
-  if (!dragged || !over) return;
+// Pointer events are those of mouse, pen and finger alike. The list captures them: a row that moves would lose them.
+list.addEventListener("pointerdown", (event) => {
+  const grip = event.target.closest(".gh-grip");
+  if (!grip || event.button) return;
   event.preventDefault();
-  const box = over.getBoundingClientRect();
-  if (over !== dragged) over[event.clientY > box.top + box.height / 2 ? "after" : "before"](dragged);
+  dragged = grip.closest("li");
+  dragged.classList.add("is-dragged");
+  list.setPointerCapture(event.pointerId);
 });
 
-list.addEventListener("dragend", () => {
+list.addEventListener("pointermove", (event) => {
+  if (!dragged) return;
+  if (event.clientY < EDGE) scrollBy(0, -EDGE / 4);
+  else if (event.clientY > innerHeight - EDGE) scrollBy(0, EDGE / 4);
+  for (const row of list.children) {
+    const box = row.getBoundingClientRect();
+    if (row === dragged || event.clientY < box.top || event.clientY > box.bottom) continue;
+    row[event.clientY > box.top + box.height / 2 ? "after" : "before"](dragged);
+    break;
+  }
+});
+
+function drop() {
+  if (!dragged) return;
   dragged.classList.remove("is-dragged");
   tell(dragged);
   dragged = null;
-});
+}
+list.addEventListener("pointerup", drop);
+list.addEventListener("pointercancel", drop);

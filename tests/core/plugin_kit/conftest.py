@@ -1,0 +1,3 @@
+from tests.core.workshop import plain_logs, workshop
+
+__all__ = ["plain_logs", "workshop"]
