@@ -24,6 +24,8 @@ SUBJECTS = (
     "contributions",
     "badges",
     "deliveries",
+    "automations",
+    "webhooks",
     "ledger",
     "startup",
     "pages",

@@ -33,6 +33,7 @@ from core.switches.switch import Switch
 
 PERMISSION = re.compile(r"^[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+$")
 EVENT = re.compile(r"^[a-z0-9_]+\.[a-z0-9_]+\.[a-z0-9_]+$")
+LONGEST_NAME = 27  # with the number of a revision it fits the 32 characters that Alembic keeps
 VERBS = {"list": "See the list of", "show": "See", "create": "Create", "update": "Change", "delete": "Delete"}
 
 
@@ -141,6 +142,8 @@ class Registry:
         name = plugin.name
         if not SLUG.match(name) or (name == "core" and self.plugins):
             yield f"the name {name!r} is not a free lower-case slug"
+        if len(name) > LONGEST_NAME:
+            yield f"the name {name!r} has more than {LONGEST_NAME} characters; names of revisions begin with it"
         if other := self.plugins.get(name):
             yield f"the plugin {name} is already loaded, version {other.version}"
         seen = {resource.permission(action) for resource in bound for action in resource.resource.actions}

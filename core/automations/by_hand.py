@@ -26,8 +26,8 @@ class ByHand(BaseModel):
 
 
 def start(session: Session, actor: Actor, member: Member, values: dict[str, Any]) -> None:
-    """Start it for one member of the chosen ones, once for the one act. Raises what running.run_for does."""
-    running.run_for(session, actor, values["automation"], [member.id], key=f"{actor.correlation_id}-{member.id}")
+    """Run it for one member of the chosen ones, once for the one act. Raises what ``running.run_now`` does."""
+    running.run_now(session, actor, values["automation"], member.id)
 
 
 def choices(session: Session) -> list[tuple[str, str]]:
@@ -43,7 +43,7 @@ def choices(session: Session) -> list[tuple[str, str]]:
 OPERATION = Operation(
     name="run_automation",
     label=_("Run an automation"),
-    help=_("Starts it for each of these members, in the background. Its log says what it did."),
+    help=_("Runs it for each of these members. Its log says what it did."),
     permission=service.RUN,
     run=start,
     form=ByHand,

@@ -26,6 +26,7 @@ from core.automations.errors import (
     NotRepeatable,
     TooManyMembers,
 )
+from core.automations.fitting import Ready
 from core.automations.live import SWITCH, event_cause, in_force, rule_of, subscriber_of
 from core.automations.models import Automation, AutomationRun, AutomationTurn, AutomationVersion
 from core.automations.stored import stored_event
@@ -50,13 +51,7 @@ def run_for(
     ``key`` makes it once: asked again with the same, the turn there is comes back. Who does not match is passed over.
     Raises PermissionMissing, NotFound, NotOn, NotManual, Waits, NobodyChosen, TooManyMembers, SwitchedOff.
     """
-    actor.require(service.RUN)
-    switches.require(session, SWITCH)
-    automation = service.find(session, actor, automation_id)
-    if automation.state != "on":
-        raise NotOn()
-    if not isinstance(in_force(session, automation).definition.trigger, ManualTrigger):
-        raise NotManual()
+    automation, _ready = _by_hand(session, actor, automation_id)
     chosen = sorted(set(member_ids))
     if not chosen:
         raise NobodyChosen()
@@ -74,6 +69,32 @@ def run_for(
             changes={"turn": [None, turn.id], "members": [None, len(chosen)]},
         )
     return turn
+
+
+def run_now(session: Session, actor: Actor, automation_id: UUID, member_id: UUID) -> bool:
+    """Run a manual automation that is on for one member, in the caller's transaction and once for the caller's one act.
+
+    Returns whether there is a new run: who does not match has none. Not audited: the run log has it. Raises
+    PermissionMissing, NotFound, NotOn, NotManual, Waits, SwitchedOff.
+    """
+    automation, ready = _by_hand(session, actor, automation_id)
+    acting = replace(Actor.system(subscriber_of(automation.id), bulk=actor.bulk), correlation_id=actor.correlation_id)
+    cause = Cause(key=f"manual:{actor.correlation_id}:{member_id}", member_id=member_id)
+    with turns.acting_as(session, acting):
+        return turns.one(session, acting, automation, ready, cause)
+
+
+def _by_hand(session: Session, actor: Actor, automation_id: UUID) -> tuple[Automation, Ready]:
+    """An automation that this actor may start by hand now, ready to run."""
+    actor.require(service.RUN)
+    switches.require(session, SWITCH)
+    automation = service.find(session, actor, automation_id)
+    if automation.state != "on":
+        raise NotOn()
+    ready = in_force(session, automation)
+    if not isinstance(ready.definition.trigger, ManualTrigger):
+        raise NotManual()
+    return automation, ready
 
 
 def run_again(session: Session, actor: Actor, run_id: UUID) -> AutomationRun:

@@ -180,7 +180,7 @@ def _chunk(session: Session, context: JobContext, turn: AutomationTurn, automati
     with acting_as(session, actor):
         for member_id in ids:
             cause = Cause(key=f"turn:{turn.id}:{member_id}", member_id=member_id, turn_id=turn.id)
-            turn.matched += _one(session, actor, automation, ready, cause, known.get(member_id, {}))
+            turn.matched += one(session, actor, automation, ready, cause, known.get(member_id, {}))
     turn.seen += len(ids)
     ended = len(chosen) < CHUNK
     if ended:
@@ -191,10 +191,18 @@ def _chunk(session: Session, context: JobContext, turn: AutomationTurn, automati
     return ended
 
 
-def _one(
-    session: Session, actor: Actor, automation: Automation, ready: Ready, cause: Cause, known: dict[str, Any]
+def one(
+    session: Session,
+    actor: Actor,
+    automation: Automation,
+    ready: Ready,
+    cause: Cause,
+    known: dict[str, Any] | None = None,
 ) -> bool:
-    """One member of a turn, in a savepoint: what breaks costs this one alone, and is kept as a run that failed."""
+    """One member, in a savepoint: what breaks costs this one alone, and is kept as a run that failed.
+
+    Returns whether there is a new run. ``known`` is what is known of the member already.
+    """
     try:
         with session.begin_nested():
             return start(session, actor, automation, ready, cause, known) is not None

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from core.registry import LONGEST_NAME as LONGEST_NAME
 from core.yamlplugin.reading import parse_plugin
 from core.yamlplugin.schema import PluginSpec
 from core.yamlplugin.source import Source, Unreadable, parse
 
-LONGEST_NAME = 27  # with the number of a revision it fits Alembic's 32
 # What a new design begins with.
 STARTER = """name: {name}
 version: 0.1.0

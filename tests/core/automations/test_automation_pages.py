@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 from core.actor import Actor
 from core.automations import service
-from core.automations.models import Automation, AutomationRun, AutomationTurn, AutomationVersion
+from core.automations.models import Automation, AutomationRun, AutomationVersion
 from core.clock import now
 from core.events.models import EventRow
 from core.events.publish import publish
@@ -314,5 +314,5 @@ def test_chosen_members_are_given_to_one_that_is_started_by_hand(
     for _twice in range(2):
         assert admin.send("/admin/lists/core.member/bulk/run", **run).status_code == 303
     with site.unit_of_work() as session:
-        turns = session.scalars(select(AutomationTurn).where(AutomationTurn.automation_id == key)).all()
-        assert [turn.member_ids for turn in turns] == [[chosen]]
+        runs = session.scalars(select(AutomationRun).where(AutomationRun.automation_id == key)).all()
+        assert [(str(run.member_id), run.turn_id) for run in runs] == [(chosen, None)]
