@@ -60,7 +60,8 @@ def measure(cluster: Cluster, notes: list[str]) -> list[Figure]:
             raise RuntimeError(f"{runs} runs for {events} events")
     notes.append(
         f"automations: one thread, {EVENTS:,} events a turn, each judged in CEL in a durable transaction of its own;"
-        f" one in {MATCHING} matches, is logged as a run and publishes an event. The limit is a handler that does nothing."
+        f" one in {MATCHING} matches, is logged as a run and publishes an event. The limit is a handler that does"
+        " nothing."
     )
     name = "automation evaluations, against a handler that does nothing"
     return [Figure(figure=name, value=judged.value, unit="events/s", limit=judged.limit, paired=judged.ratio)]
