@@ -122,13 +122,13 @@ class RunQuery(PageQuery):
 class NewBody(Schema):
     name = fields.String(required=True, validate=Length(1, 120), metadata={"example": "Welcome"})
     description = fields.String(load_default="", validate=Length(max=500))
-    definition = fields.Raw(required=True, metadata=WHAT)
+    definition = fields.Dict(required=True, keys=fields.String(), metadata=WHAT)
 
 
 class ChangeBody(Schema):
     name = fields.String(validate=Length(1, 120))
     description = fields.String(validate=Length(max=500))
-    definition = fields.Raw(metadata=WHAT)
+    definition = fields.Dict(keys=fields.String(), metadata=WHAT)
 
 
 class EnableBody(Schema):
@@ -142,7 +142,7 @@ class DisableBody(Schema):
 
 
 class TryBody(Schema):
-    definition = fields.Raw(required=True, metadata=WHAT)
+    definition = fields.Dict(required=True, keys=fields.String(), metadata=WHAT)
     last = fields.Integer(load_default=20, validate=Range(1, trial.MOST))
     member_ids = fields.List(fields.UUID(), load_default=list, validate=Length(max=trial.MOST))
 

@@ -18,12 +18,13 @@ from core.ids import new_id
 from core.platform import Platform
 from core.resource import READ
 from tests.e2e.conftest import Running, wait_for
-from tests.e2e.test_inbox import TEXT, cases
+from tests.e2e.test_inbox import cases
 from tests.e2e.test_pages import Visitor, links
 from tests.e2e.test_story import settled
 from tests.post_office import PostOffice
 
 pytestmark = [pytest.mark.xdist_group("e2e"), pytest.mark.browser]
+SAME = "How the paths between the greenhouses were laid, what each of them cost, and who came to carry the stones. "
 PASSWORD = "a long walk by the river"
 May = Callable[[str], bool]
 
@@ -234,7 +235,7 @@ def test_the_days_work_is_done(moderator: Visitor, guildhall: Running, member: s
             "member_id": copyist,
             "type": "learning.completed",
             "event_key": str(uuid4()),
-            "details": {"text": f"{TEXT}{number}"},
+            "details": {"text": f"{SAME}{number}"},
         }
         assert guildhall.call("POST", "/api/v1/contributions/contributions", json=body).status_code in (201, 202)
     wait_for("the cases", lambda: len(cases(guildhall, copyist)) == 2)
