@@ -36,6 +36,10 @@ class Cache:
     looked_at: float = NEVER
     entries: dict[Hashable, Any] = field(default_factory=dict)
 
+    def forget(self) -> None:
+        """Keep nothing, as a new process does: for one that is given another database."""
+        self.value, self.looked_at, self.entries = -1, NEVER, {}
+
 
 def _fresh(session: Session) -> Cache:
     cache: Cache = session.info["registry"].cache

@@ -125,7 +125,7 @@ def platform(guildhall_server: Server, guildhall_template: str, guildhall_app: F
     made: Platform = guildhall_app.extensions["guildhall"]
     made.database.dispose()
     guildhall_server.renew(made.database.url, guildhall_template)
-    made.registry.cache.__init__()  # type: ignore[misc]
+    made.registry.cache.forget()
     return made
 
 

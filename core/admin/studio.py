@@ -244,7 +244,7 @@ def download(session: Session, actor: Actor, key: UUID) -> Any:
 def write(session: Session, actor: Actor, key: UUID) -> Any:
     draft = studio().drafts.get(key)
     accepted, losses = request.form.get("digest", ""), request.form.get("losses") == "yes"
-    session.commit()  # the migration must not wait for what this request has read
+    session.commit()  # a migration must not wait for what this request has read; alike below
     if tried(session, lambda: writing.write(studio(), actor, draft, accepted, losses=losses)):
         flash(
             _("It is written, and its migration is applied. Start Guildhall again, so that every process takes it in.")

@@ -25,24 +25,19 @@ LIFETIME = timedelta(days=36500)  # a test may move its clock
 FRESH = timedelta(minutes=10)
 
 
-class Person:
-    """Somebody at the door, as REST's clients are: the answers of ``app`` to what they ask.
+class Caller:
+    """A client of ``app``, whose requests carry what ``shown`` says of who asks."""
 
-    ``member`` is None for a stranger, who shows nothing.
-    """
-
-    def __init__(self, app: Flask, platform: Platform, member: Member | None = None, session_id: UUID | None = None):
+    def __init__(self, app: Flask) -> None:
         self.http = app.test_client()
-        self.member = member
-        self._platform = platform
-        self._session_id = session_id
-        self._token = ""
-        self._issued_at: datetime | None = None
-        self._csrf = ""
+
+    def shown(self) -> dict[str, str]:
+        """Headers of every request; a stranger's carry nothing."""
+        return {}
 
     def open(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
         """Ask; ``body`` is sent as JSON, ``data`` as a form. ``headers`` come beside what shows who asks."""
-        headers = {**self._shown(), **options.pop("headers", {})}
+        headers = {**self.shown(), **options.pop("headers", {})}
         if body is not None:
             options["json"] = body
         return self.http.open(path, method=method, headers=headers, **options)
@@ -62,6 +57,19 @@ class Person:
     def delete(self, path: str, **options: Any) -> Any:
         return self.open("DELETE", path, **options)
 
+
+class Person(Caller):
+    """Somebody at the door, as REST's clients are. ``member`` is None for a stranger, who shows nothing."""
+
+    def __init__(self, app: Flask, platform: Platform, member: Member | None = None, session_id: UUID | None = None):
+        super().__init__(app)
+        self.member = member
+        self._platform = platform
+        self._session_id = session_id
+        self._token = ""
+        self._issued_at: datetime | None = None
+        self._csrf = ""
+
     @property
     def csrf(self) -> str:
         """The token that forms of a stranger's browser carry."""
@@ -70,7 +78,7 @@ class Person:
             self._csrf = found[1] if found else ""
         return self._csrf
 
-    def _shown(self) -> dict[str, str]:
+    def shown(self) -> dict[str, str]:
         if self._session_id is None:
             return {}
         if self._issued_at is None or abs(now() - self._issued_at) > FRESH:

@@ -22,6 +22,7 @@ from core.members import sessions, tokens
 from core.members.models import Member
 from core.members.service import user_table
 from core.platform import Platform
+from core.plugin_kit.people import Caller
 from tests.conftest import Cluster, test_config
 from tests.core import library
 
@@ -47,11 +48,11 @@ def web(site: Platform) -> Flask:
     return create_app(site)
 
 
-class Person:
+class Person(Caller):
     """Somebody at the door: with a token (REST), in a browser with a cookie, or with neither."""
 
     def __init__(self, web: Flask, member: Member | None = None, token: str = "") -> None:
-        self.http = web.test_client()
+        super().__init__(web)
         self.member = member
         self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._csrf = ""
@@ -61,23 +62,8 @@ class Person:
         assert self.member is not None
         return str(self.member.id)
 
-    def open(self, method: str, path: str, body: Any = None, **options: Any) -> Any:
-        headers = {**self.headers, **options.pop("headers", {})}
-        if body is not None:
-            options["json"] = body
-        return self.http.open(path, method=method, headers=headers, **options)
-
-    def get(self, path: str, **options: Any) -> Any:
-        return self.open("GET", path, **options)
-
-    def post(self, path: str, body: Any = None, **options: Any) -> Any:
-        return self.open("POST", path, body, **options)
-
-    def patch(self, path: str, body: Any = None, **options: Any) -> Any:
-        return self.open("PATCH", path, body, **options)
-
-    def delete(self, path: str, **options: Any) -> Any:
-        return self.open("DELETE", path, **options)
+    def shown(self) -> dict[str, str]:
+        return self.headers
 
     @property
     def csrf(self) -> str:

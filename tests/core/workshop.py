@@ -145,7 +145,7 @@ class Shop:
             session.execute(text("TRUNCATE core_event, core_delivery, core_job, core_schedule, core_setting"))
             session.execute(text("TRUNCATE core_subscriber, core_worker"))
             session.execute(text("UPDATE core_plugin SET enabled = true, reason = ''"))
-        platform.registry.cache.__init__()  # type: ignore[misc]
+        platform.registry.cache.forget()
         assert platform.bell is not None
         platform.bell.client.flushdb()
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -15,7 +13,7 @@ import pytest
 from openpyxl import Workbook
 from sqlalchemy import func, select
 
-from core import access, lifecycle
+from core import access
 from core.actor import Actor
 from core.audit.models import AuditRow
 from core.errors import Conflict, NotFound, PermissionMissing
@@ -25,7 +23,7 @@ from core.imports.models import Import, ImportRow
 from core.imports.plan import schemas
 from core.jobs.models import JobRow
 from core.jobs.queue import enqueue
-from core.jobs.run import Running, run_next
+from core.jobs.run import run_next
 from core.members.models import Member
 from core.platform import Platform
 from core.transition import Transition
@@ -360,144 +358,3 @@ def test_reports_are_kept_as_long_as_jobs(site: Platform, desk: Desk, mark: str)
     with site.unit_of_work() as session:
         assert session.get(Import, old) is None and session.get(Import, new) is not None
         assert session.scalar(select(func.count()).where(ImportRow.import_id == old)) == 0
-
-
-def test_a_job_that_was_killed_goes_on_without_doing_anything_twice(
-    site: Platform, desk: Desk, mark: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "CHUNK", 3)
-    key = desk.tried(written(["name"], *([f"{mark} {number}"] for number in range(10))))
-    desk.act(service.start, key)
-
-    class Killed(BaseException):
-        pass
-
-    kept, chunks = Running.save, []
-
-    def save(self: Running, session: Any, **state: Any) -> None:
-        kept(self, session, **state)
-        chunks.append(state)
-        if len(chunks) == 2:  # before the commit of the second chunk
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Running, "save", save)
-        with pytest.raises(Killed):
-            run_next(site.database)
-    assert len(desk.all(Author, Author.name.like(f"{mark}%"))) == 3
-    with site.unit_of_work() as session:  # its lease ends
-        job = session.get_one(JobRow, desk.row(key).job_id)
-        assert job.lease_until is not None
-        job.lease_until = job.lease_until.replace(year=2000)
-    desk.work()
-    assert len(desk.all(Author, Author.name.like(f"{mark}%"))) == 10
-    assert desk.figures(key) == {"rows": 10, "created": 10}
-    with site.unit_of_work() as session:
-        assert session.scalar(select(func.count()).where(ImportRow.import_id == key)) == 10
-
-
-def test_it_can_be_stopped_gone_on_with_and_undone_half_way(
-    site: Platform, desk: Desk, mark: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "CHUNK", 3)
-    key = desk.tried(written(["name"], *([f"{mark} {number}"] for number in range(9))))
-    desk.act(service.start, key)
-    progress, seen = Running.progress, []
-
-    def stop(self: Running, done: int, total: int | None = None) -> None:
-        seen.append(done)
-        if done == 3:
-            desk.act(service.cancel, key)
-        progress(self, done, total)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Running, "progress", stop)
-        desk.work()
-    assert desk.row(key).state == "running" and len(desk.all(Author, Author.name.like(f"{mark}%"))) == 3
-    desk.act(service.go_on, key)
-    with monkeypatch.context() as patch:
-        patch.setattr(Running, "progress", lambda self, done, total=None: stop(self, done - 3, total))
-        desk.work()
-    assert len(desk.all(Author, Author.name.like(f"{mark}%"))) == 6
-    desk.undo(key)
-    assert desk.all(Author, Author.name.like(f"{mark}%")) == []
-    assert desk.figures(key, "undone") == {"deleted": 6}
-
-
-def test_it_stops_while_the_plugin_is_off_and_goes_on_after(
-    site: Platform, admin: Person, desk: Desk, mark: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "CHUNK", 2)
-    key = desk.tried(written(["name"], *([f"{mark} {number}"] for number in range(4))))
-    desk.act(service.start, key)
-    progress = Running.progress
-
-    def turn(on: bool) -> None:
-        with site.unit_of_work(Actor.system("test")) as session:
-            lifecycle.set_enabled(session, Actor.system("test"), "library", on)
-        site.registry.cache.looked_at = float("-inf")
-
-    def off(self: Running, done: int, total: int | None = None) -> None:
-        progress(self, done, total)
-        if done == 2:
-            turn(False)
-
-    try:
-        with monkeypatch.context() as patch:
-            patch.setattr(Running, "progress", off)
-            run_next(site.database)
-    finally:
-        turn(True)
-    with site.unit_of_work() as session:
-        job = session.get_one(JobRow, desk.row(key).job_id)
-        assert "turned off" in (job.error or "")
-        job.state, job.finished_at = "failed", job.created_at
-    page = admin.get(f"/admin/imports/{key}").text
-    assert "It has failed: The plugin of these records is turned off." in page and "Go on" in page
-    desk.act(service.go_on, key)
-    assert len(desk.all(Author, Author.name.like(f"{mark}%"))) == 2
-    desk.work()
-    assert desk.figures(key) == {"rows": 4, "created": 4}
-
-
-def test_imports_of_the_same_keys_at_once_write_each_record_once(site: Platform, desk: Desk, mark: str) -> None:
-    names = [f"{mark} {number:02}" for number in range(12)]
-    keys = [
-        desk.tried(written(["name"], *([name] for name in (names if turn % 2 else reversed(names)))))
-        for turn in range(16)
-    ]
-    for key in keys:
-        desk.act(service.start, key)
-    gate = threading.Barrier(8)
-
-    def work(_number: int) -> None:
-        gate.wait()
-        desk.work()
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(work, range(8)))
-    assert len(desk.all(Author, Author.name.like(f"{mark}%"))) == 12
-    figures = [desk.figures(key) for key in keys]
-    assert sum(one.get("created", 0) for one in figures) == 12
-    assert all(one.get("created", 0) + one.get("left", 0) == 12 for one in figures)
-
-
-def test_an_undo_and_somebody_who_edits_do_not_lose_each_others_work(site: Platform, desk: Desk, mark: str) -> None:
-    key = desk.done(written(["isbn", "title"], *([f"{number}-{mark}"[:20], "Old"] for number in range(20))), BOOKS)
-    books = desk.all(Book, Book.isbn.like(f"%{mark[:5]}%"), Book.title == "Old")
-    desk.act(service.undo, key, reason="The wrong file.")
-
-    def edit(one: Book) -> bool:
-        with site.unit_of_work() as session:
-            found = session.get(Book, one.id, with_for_update=True)
-            if found is not None:
-                found.about = "mine"
-            return found is not None
-
-    with ThreadPoolExecutor(4) as pool:
-        worked = pool.submit(desk.work)
-        edited = list(pool.map(edit, books))
-        worked.result()
-    left = desk.all(Book, Book.id.in_([one.id for one in books]))
-    assert [one.about for one in left] == ["mine"] * sum(edited)
-    assert desk.figures(key, "undone").get("left", 0) == len(left)

@@ -77,7 +77,7 @@ def platform(one_platform: Platform, cluster: Cluster) -> Platform:
     """The module's platform on a database of the test's own, so that only the loading is shared."""
     one_platform.database.dispose()
     assert cluster.fresh("badges") == one_platform.database.url
-    one_platform.registry.cache.__init__()  # type: ignore[misc]  # another database: nothing that was kept holds
+    one_platform.registry.cache.forget()  # another database: nothing that was kept holds
     assert one_platform.bell is not None
     one_platform.bell.client.flushdb()
     return one_platform

@@ -169,7 +169,7 @@ def test_the_leaderboard_is_public_only_by_setting(
     assert client.get(f"{URL}/leaderboard").status_code == 401
     with platform.unit_of_work(system) as session:
         write(session, system, ContributionSettings, {"public_leaderboard": True})
-    platform.registry.cache = type(platform.registry.cache)()
+    platform.registry.cache.forget()
     assert client.get(f"{URL}/leaderboard").json["data"]["me"] is None
     assert client.get(f"{URL}/leaderboard?period=decade").status_code == 422
     assert client.get(f"{URL}/leaderboard?top=0").status_code == 422
