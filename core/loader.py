@@ -159,11 +159,23 @@ def _manifest(one: Found, found: list[Found]) -> object:
                 if other.name == name:
                     _import(other, found)
 
-        return yaml_manifest(Path(one.folder), one.package, bring)
-    parent = str(Path(one.folder).parent)
-    if one.package == one.name and parent not in sys.path:
-        sys.path.append(parent)
-    return getattr(importlib.import_module(f"{one.package}.plugin"), "plugin", None)
+        return yaml_manifest(Path(one.folder), _home(one), bring)
+    return getattr(importlib.import_module(f"{_home(one).__name__}.plugin"), "plugin", None)
+
+
+def _home(one: Found) -> ModuleType:
+    """The Python package that the folder is. Raises DeclarationError where another of its name is found first."""
+    folder = Path(one.folder)
+    if one.package == one.name and str(folder.parent) not in sys.path:
+        sys.path.append(str(folder.parent))
+    importlib.invalidate_caches()
+    home = importlib.import_module(one.package)
+    place = next(iter(getattr(home, "__path__", ())), None)
+    if one.entry is None and (place is None or Path(place).resolve() != folder.resolve()):
+        raise DeclarationError(
+            f"the name {one.package} is taken by the Python package {getattr(home, '__file__', None) or place}"
+        )
+    return home
 
 
 def _check_models(found: list[Found]) -> None:

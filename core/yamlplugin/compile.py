@@ -6,7 +6,6 @@ The modules that ``python`` writes are run as if they were files of the plugin's
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from importlib.abc import ExecutionLoader
@@ -16,7 +15,7 @@ from types import ModuleType
 
 from core.yamlplugin.python import modules
 from core.yamlplugin.reading import FILE, read_plugin
-from core.yamlplugin.source import Problem, Unreadable
+from core.yamlplugin.source import Unreadable
 
 
 class _Written(ExecutionLoader):
@@ -36,16 +35,16 @@ class _Written(ExecutionLoader):
         return None
 
 
-def manifest(folder: Path, package: str, bring: Callable[[str], object]) -> object:
-    """The ``plugin`` of the ``plugin.yaml`` in ``folder``, whose Python package is ``package``; made once in a process.
+def manifest(folder: Path, home: ModuleType, bring: Callable[[str], object]) -> object:
+    """The ``plugin`` of the ``plugin.yaml`` in ``folder``, whose Python package is ``home``; made once in a process.
 
     ``bring(name)`` imports a required plugin whose resources it refers to. Raises Unreadable with every problem, and
     whatever ``actions.py`` raises when it is imported.
     """
+    package = home.__name__
     if (made := sys.modules.get(f"{package}.plugin")) is not None:
         return getattr(made, "plugin", None)
     source, spec = read_plugin(folder)
-    home = _home(folder, package)
     for need in spec.requires:
         bring(need)
     written, unknown = modules(spec)
@@ -61,16 +60,3 @@ def manifest(folder: Path, package: str, bring: Callable[[str], object]) -> obje
         setattr(home, name, module)
         loader.exec_module(module)
     return getattr(module, "plugin", None)
-
-
-def _home(folder: Path, package: str) -> ModuleType:
-    """The package of the folder. Raises Unreadable where another of its name is found first."""
-    parent = str(folder.parent)
-    if "." not in package and parent not in sys.path:
-        sys.path.append(parent)
-    importlib.invalidate_caches()
-    found = importlib.import_module(package)
-    if str(folder.resolve()) not in {str(Path(path).resolve()) for path in getattr(found, "__path__", ())}:
-        told = f"the name {package} is taken by the Python package {getattr(found, '__file__', '') or package}"
-        raise Unreadable(FILE, [Problem(1, 1, told)])
-    return found

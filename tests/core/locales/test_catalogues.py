@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -122,25 +122,27 @@ def test_arabic_has_six_forms(count: int, words: str) -> None:
 
 def test_the_check_command_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GUILDHALL_HOME", str(tmp_path / "home"))
-    folder = tmp_path / "plugins" / "shop"
+    folder = tmp_path / "plugins" / "corner_shop"
     folder.mkdir(parents=True)
     (folder / "plugin.py").write_text(
-        "from guildhall import Plugin, _\nplugin = Plugin('shop', version='1', label=_('Corner shop'))\n"
+        "from guildhall import Plugin, _\nplugin = Plugin('corner_shop', version='1', label=_('Corner shop'))\n"
     )
     monkeypatch.setenv("GUILDHALL_PLUGIN_PATH", str(tmp_path / "plugins"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
     run = CliRunner().invoke
-    assert run(main, ["translations", "update", "-p", "shop", "-l", "fr"]).exit_code == 0
-    answer = run(main, ["translations", "check", "-p", "shop", "-l", "fr"])
+    assert run(main, ["translations", "update", "-p", "corner_shop", "-l", "fr"]).exit_code == 0
+    answer = run(main, ["translations", "check", "-p", "corner_shop", "-l", "fr"])
     assert answer.exit_code == 1 and "not translated: 'Corner shop'" in answer.output
     path = folder / "translations/fr/LC_MESSAGES/messages.po"
     path.write_text(
         path.read_text("utf-8").replace('msgid "Corner shop"\nmsgstr ""', 'msgid "Corner shop"\nmsgstr "Épicerie"')
     )
-    assert run(main, ["translations", "compile", "-p", "shop"]).exit_code == 0
-    answer = run(main, ["translations", "check", "-p", "shop", "-l", "fr"])
+    assert run(main, ["translations", "compile", "-p", "corner_shop"]).exit_code == 0
+    answer = run(main, ["translations", "check", "-p", "corner_shop", "-l", "fr"])
     assert answer.exit_code == 0, answer.output
     assert Translator("fr", Catalogues([folder]).of("fr"))("Corner shop") == "Épicerie"
-    shutil.rmtree(folder)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "corner_shop"]:
+        del sys.modules[name]
 
 
 def test_a_catalogue_can_be_read_by_other_tools(collected: Collected) -> None:

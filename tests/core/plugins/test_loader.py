@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, text
 
-import plugins
 from core.actor import Actor
 from core.db.base import Model, metadata, modules_with_models
 from core.lifecycle import PluginRow
 from core.members.models import Member
 from core.platform import Platform
-from core.plugin import Permission, Plugin
 from guildhall import new_id
+from tests.core.plugins.conftest import BUNDLED
 from tests.core.workshop import IMPORTS
 
-BUNDLED = {folder.parent.name for folder in Path(str(plugins.__file__)).parent.glob("*/plugin.py")}
 MODEL = """
 class Thing(Model):
     __tablename__ = "{table}"
@@ -232,21 +229,6 @@ def footprint(platform: Platform) -> Any:
     return [sorted(map(str, part)) for part in parts], hooks, models, set(metadata.tables), "odd" in sys.modules
 
 
-@pytest.fixture
-def loaded(workshop: Any) -> Any:
-    """Loads, checks that all but the plugins named are taken in, and returns states and reasons of those."""
-
-    def load(*bad: str, **options: Any) -> dict[str, tuple[str, str]]:
-        platform = workshop.load(**options)
-        found = {one.name: (str(one.state), one.reason) for one in platform.found}
-        assert {name for name, (state, _) in found.items() if state != "enabled"} == set(bad)
-        assert set(platform.registry.plugins) == {*found, "core"} - set(bad)
-        assert set(found) >= BUNDLED
-        return {name: found[name] for name in bad}
-
-    return load
-
-
 @pytest.mark.parametrize(("source", "reason"), FAILURES.values(), ids=FAILURES)
 def test_a_module_that_is_no_plugin_costs_only_itself(workshop: Any, loaded: Any, source: str, reason: str) -> None:
     workshop.source("odd", source)
@@ -379,14 +361,6 @@ def test_a_plugin_that_needs_a_newer_core_is_told(workshop: Any, loaded: Any) ->
     assert loaded("alpha")["alpha"] == ("incompatible", "it needs core >=99, but 0.1.0 is installed")
 
 
-def test_a_second_plugin_of_a_bundled_name_is_refused_and_shown(workshop: Any) -> None:
-    workshop.plugin("wallet")
-    found = [one for one in workshop.boot().found if one.name.startswith("wallet")]
-    assert [one.state for one in found] == ["enabled", "failed-load"]
-    assert f"{Path('plugins') / 'wallet'}" in found[1].reason
-    assert found[1].folder == str(workshop.folder / "wallet")
-
-
 def test_plugins_load_in_dependency_order_then_by_name(workshop: Any) -> None:
     workshop.plugin("aardvark", "requires={'zebra': '>=1'}")
     workshop.plugin("zebra")
@@ -394,100 +368,6 @@ def test_plugins_load_in_dependency_order_then_by_name(workshop: Any) -> None:
     names = [name for name in workshop.load().registry.plugins if name in ("aardvark", "zebra", "middle")]
     assert names.index("zebra") < names.index("aardvark")
     assert names == [name for name in workshop.load().registry.plugins if name in names]
-
-
-def test_safe_mode_loads_the_core_alone(workshop: Any) -> None:
-    workshop.plugin("alpha")
-    platform = workshop.boot(safe_mode=True)
-    assert set(platform.registry.plugins) == {"core"}
-    assert platform.found == []
-
-
-def test_plugins_come_back_after_safe_mode(workshop: Any, states: Any) -> None:
-    workshop.boot(safe_mode=True)
-    assert {state for state, _ in states(workshop.boot()).values()} == {"enabled"}
-
-
-def test_disabled_plugins_are_not_even_imported(workshop: Any, loaded: Any) -> None:
-    workshop.source("odd", "raise RuntimeError('imported')")
-    workshop.plugin("well")
-    loaded(disabled_plugins="odd, nobody")
-
-
-def test_a_manifest_given_by_hand_is_a_plugin_like_any_other(workshop: Any, states: Any) -> None:
-    made = Plugin("handmade", version="1", label="", permissions=[Permission("handmade:thing:show", "")])
-    platform = workshop.boot(extra=[made])
-    assert states(platform)["handmade"] == ("enabled", "")
-    assert "handmade:thing:show" in platform.registry.permissions
-
-
-def test_a_plugin_folder_may_have_spaces_and_relatives(workshop: Any) -> None:
-    workshop.folder = workshop.folder / "two words"
-    workshop.folder.mkdir()
-    workshop.plugin("spaced", code="from .words import word")
-    (workshop.folder / "spaced" / "words.py").write_text("word = 'hello'")
-    assert "spaced" in workshop.load().registry.plugins
-
-
-class Distribution:
-    """An installed package with an entry point, as a wheel leaves it."""
-
-    def __init__(self, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.site = site
-        monkeypatch.syspath_prepend(str(site))
-
-    def install(self, name: str, source: str, target: str = "plugin:plugin") -> None:
-        package = self.site / f"guild_{name}"
-        package.mkdir()
-        (package / "__init__.py").touch()
-        (package / "plugin.py").write_text(source)
-        info = self.site / f"guild_{name}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: guild-{name}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[guildhall.plugins]\n{name} = guild_{name}.{target}\n")
-
-
-@pytest.fixture
-def distribution(workshop: Any, monkeypatch: pytest.MonkeyPatch) -> Distribution:
-    site = workshop.folder / "site"
-    site.mkdir()
-    return Distribution(site, monkeypatch)
-
-
-def manifest(name: str) -> str:
-    return f"from guildhall import Plugin\nplugin = Plugin({name!r}, version='1', label='')\n"
-
-
-def test_an_installed_package_is_found_by_its_entry_point(workshop: Any, distribution: Distribution) -> None:
-    distribution.install("packed", manifest("packed"))
-    platform = workshop.load()
-    one = next(one for one in platform.found if one.name == "packed")
-    assert (one.state, one.folder) == ("enabled", str(distribution.site / "guild_packed"))
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "reason"),
-    [
-        ("raise RuntimeError('no luck today')", "plugin:plugin", "RuntimeError: no luck today"),
-        ("plugin = 'a string'", "plugin:plugin", "has no manifest"),
-        ("plugin = None", "plugin:plugin", "has no manifest"),
-        ("", "nothing:plugin", "No module named"),
-        (manifest("other"), "plugin:plugin", "packed"),
-    ],
-    ids=["raises", "no manifest", "nothing", "no module", "another name"],
-)
-def test_a_bad_entry_point_costs_only_itself(
-    loaded: Any, distribution: Distribution, source: str, target: str, reason: str
-) -> None:
-    distribution.install("packed", source, target)
-    state, shown = loaded("packed")["packed"]
-    assert state == "failed-load"
-    assert reason in shown
-
-
-def test_a_disabled_entry_point_is_not_loaded(loaded: Any, distribution: Distribution) -> None:
-    distribution.install("packed", "raise RuntimeError('imported')")
-    loaded(disabled_plugins="packed")
 
 
 def test_states_are_kept_for_every_plugin_that_loads(workshop: Any) -> None:
