@@ -12,16 +12,16 @@ import re
 from typing import Any
 
 from core import hookspecs
-from core.computed import Computed
 from core.events.event import Subscriber
 from core.jobs.job import Job, Schedule
-from core.operation import Operation
 from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Upload, Widget
 from core.registry import Registry
 from core.reports.report import Chart, Parameter, Report, ReportColumn
-from core.resource import Inline, Resource, Section
+from core.resources.computed import Computed
+from core.resources.operation import Operation
+from core.resources.resource import Inline, Resource, Section
+from core.resources.transition import Transition
 from core.switches.switch import Switch
-from core.transition import Transition
 
 VERSION = 1
 DECLARATIONS = (

@@ -61,7 +61,7 @@ from core.privacy import erase, export
 from core.reports import sending as report_sending
 from core.reports.events import ReportMade
 from core.reports.own import REPORTS
-from core.resource import Resource
+from core.resources.resource import Resource
 from core.reviews.events import ReviewAssigned, ReviewDecided, ReviewEscalated, ReviewOpened
 from core.reviews.queries import waiting
 from core.switches.commands import switch

@@ -16,7 +16,7 @@ from core.events.event import Event, Subscriber
 from core.files.upload import Upload
 from core.jobs.job import Job, Schedule
 from core.reports.report import Report
-from core.resource import Resource
+from core.resources.resource import Resource
 from core.reviews.kind import ReviewKind
 from core.settings import Settings
 from core.switches.switch import Switch

@@ -12,7 +12,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from core.errors import Conflict, DomainError, Invalid, ReadOnlyImpersonation, Unavailable
 from core.i18n import _
-from core.resource import AlreadyExists, InUse
+from core.resources.resource import AlreadyExists, InUse
 
 
 def domain_error(problem: Exception) -> DomainError | None:

@@ -24,9 +24,9 @@ from core.generation import Cache
 from core.jobs.job import Job, Schedule
 from core.plugin import Permission, Plugin
 from core.reports.report import Report
-from core.resource import BoundResource
-from core.resource_problems import SLUG as SLUG
-from core.resource_problems import resource_problems
+from core.resources.problems import SLUG as SLUG
+from core.resources.problems import resource_problems
+from core.resources.resource import BoundResource
 from core.reviews.kind import ReviewKind
 from core.settings import Settings
 from core.switches.switch import Switch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from core.resource import Resource
+    from core.resources.resource import Resource
 
 
 def words(value: object) -> str:

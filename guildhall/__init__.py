@@ -10,7 +10,6 @@ from core.audit.trail import record as audit
 from core.automations.action import Action, ActionCall
 from core.automations.budget import take as take_from_cap
 from core.clock import now
-from core.computed import Computed
 from core.crypto.keyring import seal, unseal
 from core.crypto.sealed import Sealed
 from core.db import locks
@@ -41,7 +40,6 @@ from core.export.pdf import write_pdf
 from core.export.table import Column, Table
 from core.export.xlsx import write_xlsx
 from core.expressions import BadExpression, Expressions
-from core.file_fields import FileRef
 from core.files import service as files
 from core.files.upload import DOCUMENTS, IMAGES, MEDIA
 from core.hooks import call, collect, first
@@ -54,12 +52,15 @@ from core.jobs.queue import enqueue, enqueue_once
 from core.members import service as members
 from core.members.codes import one_time_code
 from core.members.models import Member
-from core.operation import Operation
 from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Upload, Widget
 from core.reports import copies as report_copies
 from core.reports.period import Period
 from core.reports.report import Chart, Parameter, Report, ReportColumn
-from core.resource import Inline, Resource, Section
+from core.resources.computed import Computed
+from core.resources.file_fields import FileRef
+from core.resources.operation import Operation
+from core.resources.resource import Inline, Resource, Section
+from core.resources.transition import Transition
 from core.reviews import service as reviews
 from core.reviews.kind import ReviewKind
 from core.reviews.models import Review
@@ -67,7 +68,6 @@ from core.settings import Settings
 from core.settings import read as read_settings
 from core.switches import service as switches
 from core.switches.switch import Switch
-from core.transition import Transition
 
 __all__ = [
     "DOCUMENTS",

@@ -20,9 +20,9 @@ from core.fab.views import class_name
 from core.gateway.request import platform
 from core.i18n import _
 from core.lists.bulk import operation_of
-from core.operation import Operation
 from core.refusals import integrity_error
-from core.resource import RESTORE, BoundResource
+from core.resources.operation import Operation
+from core.resources.resource import RESTORE, BoundResource
 
 pages = PageBlueprint("core_acts", url_prefix="/admin/acts")
 

@@ -31,8 +31,8 @@ from core.lists import bulk
 from core.lists.bulk import Chosen
 from core.lists.models import BulkItem, BulkRun
 from core.members.models import Member
-from core.operation import Operation
-from core.resource import BoundResource
+from core.resources.operation import Operation
+from core.resources.resource import BoundResource
 from core.rest.paging import paginate
 from core.wording import words
 

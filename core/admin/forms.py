@@ -11,7 +11,7 @@ from flask_babel import gettext
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from core.operation import Operation
+from core.resources.operation import Operation
 from core.wording import field_label, words
 
 

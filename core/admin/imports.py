@@ -28,7 +28,7 @@ from core.imports.references import by_what, target_of
 from core.jobs import queue as jobs
 from core.jobs.models import JobRow
 from core.members.models import Member
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest.paging import paginate
 
 HOME = "/admin/imports"

@@ -22,7 +22,7 @@ from core.i18n import _
 from core.ids import uuid_of
 from core.lists import export, lookup, views
 from core.lists.state import ListState
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 pages = PageBlueprint("core_lists", url_prefix="/admin/lists")
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -24,7 +24,7 @@ from core.ids import uuid_of
 from core.lists import views
 from core.lists.conditions import search_for
 from core.reports import run as reports
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 pages = PageBlueprint("core_search", url_prefix="/admin/search")
 SHORTEST, LONGEST = 2, 120

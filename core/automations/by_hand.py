@@ -15,7 +15,7 @@ from core.automations.definition import ManualTrigger
 from core.automations.models import Automation
 from core.i18n import _
 from core.members.models import Member
-from core.operation import Operation
+from core.resources.operation import Operation
 
 
 class ByHand(BaseModel):

@@ -17,7 +17,7 @@ from core.expressions import seen
 from core.hookspecs import Fact, Facts
 from core.i18n import _
 from core.ids import uuid_of
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 USUAL = ("member_id", "owner_id", "author_id", "to_member_id", "user_id")
 OWN: Mapping[str, Fact] = {

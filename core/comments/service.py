@@ -30,7 +30,7 @@ from core.files.models import StoredFile
 from core.files.upload import DOCUMENTS, IMAGES
 from core.i18n import _
 from core.members.models import Member
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 LIST, CREATE, DELETE = "core:comment:list", "core:comment:create", "core:comment:delete"
 PURPOSE = "core.comment"

@@ -10,7 +10,7 @@ from flask_babel import gettext
 from core.actor import Actor
 from core.fab.tabs import registry
 from core.gateway.request import actor
-from core.resource import RESTORE, BoundResource
+from core.resources.resource import RESTORE, BoundResource
 
 
 def record_acts(key: str, record: Any) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from core.gateway.request import actor
 from core.gateway.sentences import told
 from core.i18n import _
 from core.ids import uuid_of
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest import sent_forms
 from core.rest.paging import paginate
 

@@ -12,13 +12,13 @@ from flask_babel import gettext
 from sqlalchemy import Text
 from wtforms import Field, StringField
 
-from core import file_fields
 from core.errors import Invalid
 from core.files.models import StoredFile
 from core.files.upload import Upload
 from core.gateway.request import actor, platform
 from core.lists.lookup import named, target_of
-from core.resource import BoundResource
+from core.resources import file_fields
+from core.resources.resource import BoundResource
 from core.rest.body import read_json
 from core.wording import column_label
 

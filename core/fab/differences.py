@@ -22,7 +22,7 @@ from core.gateway.request import actor
 from core.history.values import Closed
 from core.i18n import _
 from core.members.models import Member
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.wording import words
 
 LONG = 60

@@ -13,11 +13,11 @@ from sqlalchemy import select
 
 from core.content_languages import text_for_reader
 from core.db.base import names_member
-from core.file_fields import shown
 from core.gateway.request import actor, platform
 from core.lists.lookup import named, target_of
 from core.members.models import Member
-from core.resource import BoundResource
+from core.resources.file_fields import shown
+from core.resources.resource import BoundResource
 from core.wording import words as shown_words
 
 # The class of a state badge by the colour words of Resource.states.

@@ -34,10 +34,10 @@ from core.errors import Invalid
 from core.fab.content_fields import FileRefField, ReferenceField, TranslationsField, UuidField
 from core.fab.content_fields import label_of as label_of
 from core.i18n import _
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
+from core.resources.transition import value_of
 from core.rest.body import read_json
 from core.rest.schema import BIGGEST, storable
-from core.transition import value_of
 from core.wording import words
 
 LONG = 200

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.gateway.request import actor
 from core.lists.state import class_name as class_name
-from core.resource import Resource
+from core.resources.resource import Resource
 
 # FAB's method for each of our actions.
 METHODS = {"list": "list", "show": "show", "create": "add", "update": "edit", "delete": "delete"}

@@ -22,7 +22,7 @@ from core.history import reading, restore
 from core.history.reading import Change
 from core.i18n import _
 from core.refusals import domain_error
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 PAGE = 25
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import joinedload
 
 from core.gateway.request import actor
 from core.lists.columns import first_columns, relations
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 
 class NoFilters(SQLAFilterConverter):  # type: ignore[misc]

@@ -16,7 +16,6 @@ from flask_babel import gettext
 from sqlalchemy import Boolean
 
 from core.db.base import names_member
-from core.declaration import DELETED_AT
 from core.fab.controls import controls
 from core.fab.display import name_members, say, show_files, translate
 from core.fab.forms import label_of
@@ -31,7 +30,8 @@ from core.lists.columns import first_columns, offered_columns, sortable, value_o
 from core.lists.export import EXPORT
 from core.lists.reading import COUNT_CAP, Rows, page
 from core.lists.state import COLUMNS, DELETED, SEARCH, ListState, class_name
-from core.resource import RESTORE, BoundResource
+from core.resources.declaration import DELETED_AT
+from core.resources.resource import RESTORE, BoundResource
 
 PAGE_SIZE, MOST_ROWS = 25, 100
 SIZES = (25, 50, 100)

@@ -17,7 +17,6 @@ from core.content_languages import text_for_reader
 from core.db import locks
 from core.db.base import metadata
 from core.db.dependants import MOST_COUNTED, dependants
-from core.declaration import DELETED_AT
 from core.errors import DomainError, NotFound
 from core.fab import seen
 from core.fab.acts import acts
@@ -37,7 +36,8 @@ from core.i18n import _
 from core.lists.state import DELETED
 from core.members.standing import reason_given
 from core.refusals import domain_error
-from core.resource import BoundResource
+from core.resources.declaration import DELETED_AT
+from core.resources.resource import BoundResource
 from core.rest import sent_forms
 
 

@@ -13,7 +13,7 @@ from core.fab.forms import label_of
 from core.fab.guard import class_name
 from core.gateway.request import actor
 from core.lists.columns import first_columns
-from core.resource import BoundResource, Inline
+from core.resources.resource import BoundResource, Inline
 
 
 def related_rows(inline: Inline, other: BoundResource, key: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from flask_babel import lazy_gettext
 
 from core.i18n import _
-from core.resource import Resource, Section
+from core.resources.resource import Resource, Section
 
 REST = Section(title=_("More"), fields=())
 

@@ -15,7 +15,7 @@ from core.gateway.request import actor
 from core.history import reading
 from core.i18n import _
 from core.registry import Registry
-from core.resource import BoundResource, Inline
+from core.resources.resource import BoundResource, Inline
 
 OWN = "guildhall.tabs"
 

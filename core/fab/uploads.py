@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 from core.errors import DomainError
 from core.files import service
 from core.gateway.request import actor
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 
 def takes_uploads(view: Any) -> Any:

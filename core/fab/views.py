@@ -8,7 +8,6 @@ from flask_babel import lazy_gettext
 from sqlalchemy import Uuid
 
 from core.content_languages import TRANSLATIONS
-from core.declaration import DELETED_AT
 from core.fab.comment_pages import CommentPages
 from core.fab.display import state
 from core.fab.forms import form_of, label_of
@@ -21,7 +20,8 @@ from core.fab.sections import fieldsets
 from core.lists.columns import first_columns, offered_columns
 from core.lists.reading import COUNT_CAP
 from core.lists.state import class_name
-from core.resource import BoundResource
+from core.resources.declaration import DELETED_AT
+from core.resources.resource import BoundResource
 
 
 class ResourceView(Listing, RecordPages, HistoryPages, CommentPages):

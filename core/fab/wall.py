@@ -21,7 +21,7 @@ from core.fab.tabs import OWN, record_tabs
 from core.fab.views import class_name, view_of
 from core.gateway.request import actor, owned_by
 from core.registry import Registry
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 ACTIONS = {f"can_{method}": action for action, method in METHODS.items()}
 

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 from core.graphql.errors import QueryTooSlow
 from core.refusals import domain_error
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest.schema import Schema
 
 T = TypeVar("T")

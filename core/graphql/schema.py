@@ -29,7 +29,7 @@ from marshmallow import ValidationError
 from core.errors import Invalid, NotFound
 from core.graphql.limits import PAGE, PAGED
 from core.graphql.loading import Reading, Row
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest import fields
 from core.rest.paging import Page, encode
 from core.rest.resource import Several, keyset, list_query, name_of, order_of, page_of, shown_schema

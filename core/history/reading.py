@@ -18,7 +18,7 @@ from core.audit.trail import MASK
 from core.crypto.members import owner
 from core.errors import NotFound
 from core.history.values import typed
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest.paging import Page, paginate
 
 SEES = "core:history:show"

@@ -23,7 +23,7 @@ from core.history.values import Closed
 from core.i18n import _
 from core.members.standing import reason_given
 from core.refusals import domain_error
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 REFUSED = _("The record does not take this value any more.")
 CLOSED = {

@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 
 from core import settings
 from core.clock import now
-from core.declaration import DELETED_AT
-from core.file_fields import forget_unused
 from core.jobs.job import JobContext
 from core.platform_settings import PlatformSettings
-from core.resource import BoundResource
+from core.resources.declaration import DELETED_AT
+from core.resources.file_fields import forget_unused
+from core.resources.resource import BoundResource
 
 JOB = "purge_deleted_records"
 BATCH = 200

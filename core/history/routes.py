@@ -11,7 +11,7 @@ from core.audit.trail import plain
 from core.history import reading
 from core.history.reading import Change, Difference
 from core.history.values import Closed
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest import fields
 from core.rest.blueprint import RestBlueprint
 from core.rest.paging import Page, PageQuery

@@ -17,7 +17,7 @@ from core.db.base import Units
 from core.errors import Invalid
 from core.i18n import Catalogues, _
 from core.imports.xlsx_file import ERRORS
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest.body import read_json
 from core.wording import words
 

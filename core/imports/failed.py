@@ -16,7 +16,7 @@ from core.imports import service
 from core.imports.cells import text_of
 from core.imports.models import Import, ImportProblem
 from core.imports.table import Line
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.wording import column_label
 
 MARK = "\ufeff"  # without it Excel takes the file for one of the local code page

@@ -12,11 +12,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
-from core.declaration import DELETED_AT
 from core.errors import Invalid
 from core.i18n import Catalogues, _
 from core.lists.conditions import kind_of
-from core.resource import BoundResource
+from core.resources.declaration import DELETED_AT
+from core.resources.resource import BoundResource
 from core.rest.schema import storable
 from core.wording import column_label
 

@@ -17,7 +17,7 @@ from core.i18n import _
 from core.ids import uuid_of
 from core.imports.plan import unique_keys
 from core.registry import Registry
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 NOBODY = _("There is no such record, or you may not see it.")
 SEVERAL = _("Several records are called so. Give the ID.")

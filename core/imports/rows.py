@@ -18,7 +18,7 @@ from core.imports import cells, references
 from core.imports.errors import RowTwice
 from core.imports.plan import Plan, schemas, targets
 from core.imports.table import Line, Sheet
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 REQUIRED = _("This field is needed for a new record.")
 INVALID = "INVALID"

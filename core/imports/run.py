@@ -30,7 +30,7 @@ from core.imports.steps import acting, available, keep_problems
 from core.imports.table import Line, Sheet, open_sheet
 from core.imports.writing import Writer, Written, marks
 from core.jobs.job import JobContext
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 CHUNK = 1000
 TRIES = 6

@@ -32,7 +32,7 @@ from core.imports.table import Sheet, open_sheet
 from core.imports.writing import Writer
 from core.jobs import queue as jobs
 from core.members.standing import reason_given
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 JOB = "import_records"
 PURPOSE = "core.import"

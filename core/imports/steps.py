@@ -16,7 +16,7 @@ from core.imports.errors import RecordsUnavailable
 from core.imports.models import Import, ImportProblem
 from core.imports.rows import Problem
 from core.members.acting import later
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 ADDRESS = re.compile(r"[^\s'\"]{1,200}@[^\s'\"]{1,200}")
 SYSTEM = Actor.system("import", bulk=True)

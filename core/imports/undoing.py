@@ -25,7 +25,7 @@ from core.imports.writing import mark
 from core.jobs.job import JobContext
 from core.lists.bulk import Unexpected
 from core.refusals import domain_error
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 PAGE = 200
 log = structlog.get_logger("imports")

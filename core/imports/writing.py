@@ -26,7 +26,7 @@ from core.imports.rows import REQUIRED, Key, Problem, Row
 from core.lists.bulk import Unexpected
 from core.refusals import domain_error
 from core.registry import Registry
-from core.resource import AlreadyExists, BoundResource
+from core.resources.resource import AlreadyExists, BoundResource
 
 KEYS_AT_ONCE = 1000
 # What a resource may declare that takes more than its row to be written: whatever `BoundResource.create` looks at.

@@ -26,9 +26,9 @@ from core.lists.models import BulkItem, BulkRun
 from core.lists.state import ListState
 from core.lists.typed import typed
 from core.members.acting import later
-from core.operation import Operation
 from core.refusals import domain_error
-from core.resource import RESTORE, BoundResource
+from core.resources.operation import Operation
+from core.resources.resource import RESTORE, BoundResource
 
 JOB = "bulk"
 AT_ONCE = 100

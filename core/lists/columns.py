@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import JSON, Column, LargeBinary, Text, inspect
 
 from core.db.base import names_member
-from core.resource import BoundResource, Resource
+from core.resources.resource import BoundResource, Resource
 
 
 def default_columns(resource: Resource) -> tuple[str, ...]:

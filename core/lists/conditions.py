@@ -15,7 +15,7 @@ from core.addresses import AddressColumn, InvalidAddress
 from core.clock import now
 from core.db.base import Units, names_member, words_of
 from core.i18n import _
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 Kind = Literal["choice", "bool", "text", "date", "reference", "number"]
 # What a date may also be said by, so that a saved view stays what it was meant to be.

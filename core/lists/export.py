@@ -12,7 +12,6 @@ from typing import IO, Any, Literal
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from core import file_fields
 from core.actor import Actor
 from core.audit.trail import record
 from core.content_languages import reader_language, text_for_reader
@@ -23,6 +22,7 @@ from core.i18n import _
 from core.lists.columns import people, value_of
 from core.lists.reading import count, each
 from core.lists.state import ListState
+from core.resources import file_fields
 from core.wording import column_label
 
 EXPORT = "core:list:export"

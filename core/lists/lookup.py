@@ -13,7 +13,7 @@ from core.actor import Actor
 from core.errors import NotFound, PermissionMissing, Unauthenticated
 from core.lists.conditions import prefix_search
 from core.registry import Registry
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 SHORTEST, MOST = 2, 20
 

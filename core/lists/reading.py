@@ -11,11 +11,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from core import computed, file_fields
 from core.actor import Actor
 from core.lists.columns import people, relations
 from core.lists.state import ListState
 from core.members.models import Member
+from core.resources import computed, file_fields
 
 COUNT_CAP = 10_000
 CHUNK = 1000

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from core.actor import Actor
 from core.lists.columns import offered_columns, sortable, sorts
 from core.lists.conditions import MOST_VALUES, Operator, condition, operators, search_for
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 SEARCH, COLUMNS, DELETED = "q", "cols", "deleted"
 LONGEST_TERM = 120

@@ -21,7 +21,7 @@ from core.i18n import _
 from core.lists.columns import first_columns, offered_columns
 from core.lists.models import ListChoice, SavedView
 from core.lists.state import ListState
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 SAVE, SHARE = "core:list:save", "core:list:share"
 LONGEST_NAME = 60

@@ -16,7 +16,7 @@ from core.ids import new_id
 from core.platform import Platform
 from core.plugin_kit.finding import Finding
 from core.plugin_kit.people import Person, person, stranger
-from core.resource import READ, BoundResource
+from core.resources.resource import READ, BoundResource
 
 
 @dataclass(frozen=True)

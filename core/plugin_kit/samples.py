@@ -13,7 +13,7 @@ from core.actor import Actor
 from core.db.base import names_member
 from core.events.event import Event
 from core.registry import Registry
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest.described import example
 from core.rest.resource import field_of
 

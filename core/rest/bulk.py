@@ -21,7 +21,7 @@ from core.lists import bulk
 from core.lists.bulk import Chosen
 from core.lists.models import ITEM_STATES, BulkItem, BulkRun
 from core.lists.state import ListState
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest import fields
 from core.rest.auth import rest as core_rest
 from core.rest.blueprint import RestBlueprint

@@ -21,7 +21,7 @@ from core.rest.resource import add_routes
 
 if TYPE_CHECKING:
     from core.platform import Platform
-    from core.resource import BoundResource
+    from core.resources.resource import BoundResource
 
 POLICY = (
     "default-src 'none'; script-src {ours}; style-src {ours} 'unsafe-inline'; img-src 'self' data:; "

@@ -8,11 +8,11 @@ from marshmallow import validate
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
-from core.resource import RESTORE, BoundResource
+from core.resources.resource import RESTORE, BoundResource
+from core.resources.transition import Transition
 from core.rest import fields, version
 from core.rest.blueprint import RestBlueprint
 from core.rest.schema import Schema
-from core.transition import Transition
 
 
 class NoBody(Schema):

@@ -15,7 +15,7 @@ from core.actor import Actor
 from core.addresses import CHAINS, AddressColumn
 from core.db.base import Units
 from core.lists.conditions import kind_of, search_for
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest import bulk, fields, record_acts, version
 from core.rest.blueprint import RestBlueprint
 from core.rest.paging import Page, PageQuery, paginate

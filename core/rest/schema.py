@@ -11,11 +11,11 @@ import marshmallow as ma
 from marshmallow import ValidationError
 from marshmallow import fields as base
 
-from core import file_fields
 from core.addresses import chain_of
 from core.clock import rfc3339
 from core.content_languages import text_for_reader
 from core.i18n import _
+from core.resources import file_fields
 from core.rest.dump import dumper
 
 BIGGEST = 10**38 - 1

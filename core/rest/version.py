@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from core.audit.trail import plain
 from core.errors import Conflict
 from core.i18n import _
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 
 ETAG = {"ETag": {"description": "The version of the record, for If-Match.", "schema": {"type": "string"}}}
 IF_MATCH = {

@@ -23,7 +23,7 @@ from core.fab.views import class_name, view_of
 from core.gateway.request import owned_by
 from core.platform import Platform
 from core.plugin import Plugin
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.studio.samples import key_of, lay_out
 
 VIEWS = {"list": "list", "form": "add", "record": "show"}

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from core.addresses import AddressColumn
 from core.clock import now
 from core.db.base import Units, names_member
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.wording import column_label
 
 MANY = 5

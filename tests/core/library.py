@@ -21,7 +21,7 @@ from core.errors import Conflict
 from core.plugin import MenuItem, Permission, Plugin, Role, Widget
 from core.reports.period import Period
 from core.reports.report import Chart, Report, ReportColumn
-from core.resource import Inline, Resource
+from core.resources.resource import Inline, Resource
 from core.rest import fields
 from core.rest.blueprint import RestBlueprint
 from core.rest.schema import Schema

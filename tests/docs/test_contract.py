@@ -12,7 +12,7 @@ from core import contract
 from core.platform import Platform
 from core.plugin import Plugin
 from core.registry import Registry
-from core.resource import Resource
+from core.resources.resource import Resource
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 MEND = "run `guildhall contract > docs/contract.md` and `guildhall contract --json > docs/contract.json`"

@@ -16,7 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from core.fab.guard import METHODS
 from core.ids import new_id
 from core.platform import Platform
-from core.resource import READ
+from core.resources.resource import READ
 from tests.e2e.conftest import Running, wait_for
 from tests.e2e.test_inbox import cases
 from tests.e2e.test_pages import Visitor, links

@@ -20,7 +20,7 @@ from core.audit.trail import MASK, digest, plain, record
 from core.db.base import Count, Id, Model, ShortText, metadata
 from core.platform import Platform
 from core.plugin import Plugin
-from core.resource import Resource
+from core.resources.resource import Resource
 from guildhall import new_id
 
 AMINA = Actor(kind="member", name="Amina", member_id=new_id(), ip="192.0.2.7", request_id="request-1")

@@ -13,7 +13,7 @@ from core.crypto.sealed import Sealed
 from core.db.base import Id, Model
 from core.platform import Platform
 from core.plugin import Plugin
-from core.resource import Resource
+from core.resources.resource import Resource
 from guildhall import new_id
 
 SECRET = "JBSWY3DPEHPK3PXP"

@@ -11,7 +11,7 @@ from flask import Flask
 
 from core.fab.views import ResourceView, class_name
 from core.ids import new_id
-from core.resource import READ
+from core.resources.resource import READ
 from tests.core.doors import Person
 
 # What anybody may ask without signing in; a new public route is named here on purpose.

@@ -14,7 +14,7 @@ from core import access
 from core.clock import now
 from core.ids import new_id
 from core.platform import Platform
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from tests.core.doors import Person
 
 DRAWN = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|nonce=\"[^\"]+|I[jm][\w.-]{40,}")

@@ -15,7 +15,7 @@ from core.actor import Actor
 from core.graphql.schema import build, camel
 from core.ids import new_id
 from core.platform import Platform
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.rest.resource import name_of
 from plugins.contributions import service
 from tests.core.doors import Person

@@ -26,7 +26,7 @@ from core.jobs.queue import enqueue
 from core.jobs.run import run_next
 from core.members.models import Member
 from core.platform import Platform
-from core.transition import Transition
+from core.resources.transition import Transition
 from tests.core.doors import Person
 from tests.core.imports.conftest import BOOKS, Desk, written
 from tests.core.library import Author, Book, Letter, Note

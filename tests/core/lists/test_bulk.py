@@ -20,8 +20,8 @@ from core.jobs.models import JobRow
 from core.jobs.run import run_next
 from core.lists import bulk
 from core.lists.models import BulkItem, BulkRun
-from core.operation import Operation
 from core.platform import Platform
+from core.resources.operation import Operation
 from tests.core.doors import Person
 from tests.core.library import Book
 from tests.core.lists.conftest import LISTS, books, work_off, write

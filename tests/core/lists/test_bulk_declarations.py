@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from core import access
-from core.operation import Operation
 from core.platform import Platform
 from core.plugin import Plugin
 from core.registry import DeclarationError, Registry
-from core.resource import READ, Resource
+from core.resources.operation import Operation
+from core.resources.resource import READ, Resource
 from tests.core.library import Book
 
 

@@ -12,8 +12,8 @@ from core.actor import Actor
 from core.errors import Conflict
 from core.ids import new_id
 from core.jobs.run import run_next
-from core.operation import Operation
 from core.platform import Platform
+from core.resources.operation import Operation
 from tests.core.doors import Person
 from tests.core.library import Book
 

@@ -17,7 +17,7 @@ from core.clock import now
 from core.db import migrate
 from core.db.base import Model, metadata, modules_with_models
 from core.platform import Platform
-from core.resource import Resource
+from core.resources.resource import Resource
 from core.yamlplugin.reading import texts_of
 from guildhall import Member, new_id
 from tests.core.workshop import Workshop

@@ -18,7 +18,7 @@ from core.events.deliver import Deliverer
 from core.events.models import Delivery, EventRow
 from core.events.replay import replay
 from core.platform import Platform
-from core.resource import BoundResource
+from core.resources.resource import BoundResource
 from core.settings import write
 from guildhall import Actor, Member, NotFound, new_id
 from plugins.notifications import Notification

@@ -8,13 +8,13 @@ from typing import Any, get_args
 
 from sqlalchemy import JSON, DateTime, String
 
-from core.computed import Computed, Kind
 from core.content_languages import TRANSLATIONS
 from core.db.base import RESERVED_COLUMNS, member_column
 from core.db.personal import personal_columns
-from core.declaration import DELETED_AT, Resource
-from core.resource import BoundResource
-from core.transition import value_of
+from core.resources.computed import Computed, Kind
+from core.resources.declaration import DELETED_AT, Resource
+from core.resources.resource import BoundResource
+from core.resources.transition import value_of
 
 SLUG = re.compile(r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$")
 

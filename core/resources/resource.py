@@ -15,24 +15,24 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import BigInteger, ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
-from core import computed, file_fields
 from core.actor import Actor
 from core.audit.trail import REASON, because
 from core.clock import now
 from core.content_languages import TRANSLATIONS, check
-from core.declaration import ALL as ALL
-from core.declaration import DELETED_AT
-from core.declaration import Inline as Inline
-from core.declaration import Resource as Resource
-from core.declaration import Section as Section
 from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.events.publish import publish
 from core.files import service as files
 from core.i18n import _
 from core.members.standing import reason_given
-from core.operation import Operation
-from core.record_events import events_of
-from core.transition import Move, Transition, check_begin, chosen, refusal, value_of
+from core.resources import computed, file_fields
+from core.resources.declaration import ALL as ALL
+from core.resources.declaration import DELETED_AT
+from core.resources.declaration import Inline as Inline
+from core.resources.declaration import Resource as Resource
+from core.resources.declaration import Section as Section
+from core.resources.events import events_of
+from core.resources.operation import Operation
+from core.resources.transition import Move, Transition, check_begin, chosen, refusal, value_of
 
 READ = ("list", "show")
 RESTORE = "restore"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from core.declaration import Resource
 from core.events.event import Event
+from core.resources.declaration import Resource
 
 
 class ResourceCreated(Event):

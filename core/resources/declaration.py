@@ -11,11 +11,11 @@ from sqlalchemy import ColumnElement, inspect
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
-from core.computed import Computed
 from core.db.base import Model
 from core.files.upload import Upload
-from core.operation import Operation
-from core.transition import Transition, columns_of, value_of
+from core.resources.computed import Computed
+from core.resources.operation import Operation
+from core.resources.transition import Transition, columns_of, value_of
 
 ALL = ("list", "show", "create", "update", "delete")
 DELETED_AT = "deleted_at"
