@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from core.runtime import binaries, orphans
+from core.runtime import binaries, memory, orphans
 from core.runtime.keeper import ENV, Account, Keeper
 from core.runtime.problem import RuntimeProblem, StartCancelled, disk_full, from_os_error
 from core.runtime.sockets import SocketFolder
@@ -26,7 +26,6 @@ POLL = 0.02  # seconds
 UNFINISHED = "postgres.new."
 SETTINGS = {
     "listen_addresses": "",
-    "shared_buffers": "128MB",
     "max_connections": "80",
     "synchronous_commit": "on",
     "wal_compression": "on",
@@ -36,6 +35,8 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] ",
     "logging_collector": "off",
 }
+# Tests keep the pools of many platforms, and empty and drop tables all the time, which walks the whole cache.
+FOR_TESTS = {"max_connections": "300", "shared_buffers": "128MB"}
 
 
 class EmbeddedPostgres:
@@ -142,7 +143,8 @@ class EmbeddedPostgres:
     def _run(self, data: Path, account: Account | None) -> None:
         settings = SETTINGS | {
             "fsync": "on" if self._fsync else "off",
-            **({} if self._fsync else {"max_connections": "300"}),  # tests keep the pools of many platforms
+            "shared_buffers": memory.shared_buffers(memory.total()),
+            **({} if self._fsync else FOR_TESTS),
             "unix_socket_directories": str(self.socket),
         }
         argv = [str(binaries.bin_for(account) / "postgres"), "-D", str(data)]

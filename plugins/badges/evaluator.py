@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from guildhall import Actor, locks, new_id, now, publish
 
 from . import filters, rewards
-from .catalogue import Catalogue, Compiled, current
+from .catalogue import STAMP, Catalogue, Compiled, current
 from .events import BadgeAwarded
 from .leaf import Source, load_all
 from .leaves import HELD, VERIFIED
@@ -27,16 +27,17 @@ Tipped = Callable[[], Mapping[UUID, UUID]]
 
 Made = tuple[UUID, UUID, UUID | None]  # award, member, contribution
 
+_STAMP = ", ".join(map(str, STAMP))
 _HAD = """
-    SELECT m.id, array_agg(a.badge_id) FILTER (WHERE a.id IS NOT NULL) AS had,
-        array_agg(b.slug) FILTER (WHERE a.id IS NOT NULL AND a.revoked_at IS NULL) AS held,
-        m.email_verified_at IS NOT NULL AS verified
+    SELECT m.id, array_agg(b.slug) FILTER (WHERE b.id IS NOT NULL) AS had,
+        array_agg(b.slug) FILTER (WHERE b.id IS NOT NULL AND a.revoked_at IS NULL) AS held,
+        m.email_verified_at IS NOT NULL AS verified, {stamp}
     FROM core_member m
     LEFT JOIN (badges_award a JOIN badges_badge b ON b.id = a.badge_id) ON a.member_id = m.id
     WHERE m.id {of} AND m.status = 'active' GROUP BY m.id ORDER BY m.id
 """
-_HAD_OF_ONE = text(_HAD.format(of="= (CAST(:ids AS uuid[]))[1]"))  # its plan is kept
-_HAD_OF_MANY = text(_HAD.format(of="= ANY(:ids)"))
+_HAD_OF_ONE = text(_HAD.format(stamp=_STAMP, of="= (CAST(:ids AS uuid[]))[1]"))  # its plan is kept
+_HAD_OF_MANY = text(_HAD.format(stamp=_STAMP, of="= ANY(:ids)"))
 _INSERT = text("""
     INSERT INTO badges_award (
         id, badge_id, member_id, badge_version, contribution_id, facts, source, awarded_at
@@ -56,6 +57,16 @@ class Earned:
     member_id: UUID
 
 
+@dataclass(eq=False)
+class _Standing:
+    """Where members stand. ``had`` are the slugs of badges that each active one holds or held, for a removed one stays
+    removed; ``facts`` is what came along; ``seen`` is the catalogue's stamp."""
+
+    had: dict[UUID, set[str]] = field(default_factory=dict)
+    facts: dict[UUID, dict[Source, Any]] = field(default_factory=dict)
+    seen: tuple[int, Any] | None = None
+
+
 def evaluate(
     session: Session,
     actor: Actor,
@@ -73,54 +84,59 @@ def evaluate(
     Locks the members first, so that of two evaluations at once the second sees what the first awarded. A badge that
     is held, or was removed, is not awarded again; safe to run twice. Publishes BadgeAwarded.
     """
-    catalogue, types = current(session), list(types)
+    locked = locks.members(session, members)
+    standing = _standing(session, locked)
+    catalogue, types = current(session, standing.seen), list(types)
     touched = [one for one in catalogue.filters if one.touched_by(types)]
     if touched:
-        members = locks.members(session, members)
-        filters.follow(session, touched, members, contributions)
-    return _evaluate(session, actor, catalogue, catalogue.touched_by(types), members, tipped, quiet)
+        filters.follow(session, touched, locked, contributions)
+    return _evaluate(session, actor, catalogue, catalogue.touched_by(types), standing, tipped, quiet)
 
 
 def cascade(session: Session, actor: Actor, *, member_id: UUID, slug: str) -> list[Earned]:
     """Award the badges that a member earned by having been given the badge ``slug``."""
-    catalogue = current(session)
-    return _evaluate(session, actor, catalogue, catalogue.that_need(slug), [member_id], dict, quiet=False)
+    standing = _standing(session, locks.members(session, [member_id]))
+    catalogue = current(session, standing.seen)
+    return _evaluate(session, actor, catalogue, catalogue.that_need(slug), standing, dict, quiet=False)
 
 
 def _evaluate(
     session: Session,
     actor: Actor,
     catalogue: Catalogue,
-    due: Collection[int],
-    members: Collection[UUID],
+    due: Iterable[int],
+    standing: _Standing,
     tipped: Tipped,
     quiet: bool,
 ) -> list[Earned]:
     at = now()
-    queue = list(due)
-    if not queue:
-        return []
-    had, facts = _had(session, locks.members(session, members))
+    had, facts = standing.had, standing.facts
+    everybody_had = set[str].intersection(*had.values()) if had else set()
+
+    def may_come(position: int) -> bool:
+        badge = catalogue.badges[position]
+        return badge.slug not in everybody_had and badge.active(at)
+
+    queue = [position for position in due if may_come(position)] if had else []
+    heapify(queue)
     loaded: set[Source] = {HELD, VERIFIED}
     earned: list[Earned] = []
-    heapify(queue)
     last = -1
     events: list[BadgeAwarded] = []
     due_rewards: list[rewards.Due] = []
     while queue:  # in dependency order, so one pass reaches the fixpoint
         position = heappop(queue)
-        badge = catalogue.badges[position]
-        if position == last or not badge.active(at):
+        if position == last:
             continue
         last = position
-        open_to = [member_id for member_id in had if badge.id not in had[member_id]]
-        if open_to and not badge.sources <= loaded:
-            wanted = _wanted(had, [badge, *(catalogue.badges[one] for one in queue)], at) - loaded
+        badge = catalogue.badges[position]
+        if not badge.sources <= loaded:  # what all the others ask is read together
+            wanted = badge.sources.union(*(catalogue.badges[one].sources for one in queue)) - loaded
             for source, found in load_all(session, wanted, had.keys()).items():
                 for member_id, fact in found.items():
                     facts[member_id][source] = fact
             loaded |= wanted
-        met = [member_id for member_id in open_to if badge.test(facts[member_id])]
+        met = [member_id for member_id in had if badge.slug not in had[member_id] and badge.test(facts[member_id])]
         if not met:
             continue
         causes = tipped()
@@ -135,24 +151,18 @@ def _evaluate(
         ]
         made = _insert(session, badge, at, rows)
         for award_id, member_id, _contribution in made:
-            had[member_id].add(badge.id)
+            had[member_id].add(badge.slug)
             facts[member_id][HELD] |= {badge.slug}
             earned.append(Earned(award_id, badge, member_id))
         if made:
             events += (_event(badge, award, quiet) for award in made)
             due_rewards += (rewards.Due(badge.id, *award[1:], badge.reward) for award in made)
             for dependant in catalogue.that_need(badge.slug):
-                if dependant > position:
+                if dependant > position and may_come(dependant):
                     heappush(queue, dependant)
     publish(session, actor, *events)
     rewards.ask(session, actor, due_rewards)
     return earned
-
-
-def _wanted(had: Mapping[UUID, set[UUID]], due: Iterable[Compiled], at: datetime) -> set[Source]:
-    """What the badges ask that somebody can still earn, so that it is read together."""
-    everybody_had = set[UUID].intersection(*had.values())
-    return {source for one in due if one.id not in everybody_had and one.active(at) for source in one.sources}
 
 
 def _event(badge: Compiled, award: Made, quiet: bool) -> BadgeAwarded:
@@ -162,15 +172,14 @@ def _event(badge: Compiled, award: Made, quiet: bool) -> BadgeAwarded:
     )
 
 
-def _had(session: Session, members: Collection[UUID]) -> tuple[dict[UUID, set[UUID]], dict[UUID, dict[Source, Any]]]:
-    """Badges that each active member holds or held, for a removed one stays removed; and what comes along."""
-    had: dict[UUID, set[UUID]] = {}
-    facts: dict[UUID, dict[Source, Any]] = {}
+def _standing(session: Session, members: Collection[UUID]) -> _Standing:
+    standing = _Standing()
     asked = _HAD_OF_ONE if len(members) == 1 else _HAD_OF_MANY
-    for member_id, any_of, held, verified in session.execute(asked, {"ids": sorted(members)}):
-        had[member_id] = set(any_of or ())
-        facts[member_id] = {HELD: frozenset(held or ()), VERIFIED: verified}
-    return had, facts
+    for member_id, had, held, verified, *seen in session.execute(asked, {"ids": sorted(members)}):
+        standing.had[member_id] = set(had or ())
+        standing.facts[member_id] = {HELD: frozenset(held or ()), VERIFIED: verified}
+        standing.seen = (seen[0], seen[1])
+    return standing
 
 
 def _insert(session: Session, badge: Compiled, at: datetime, rows: list[dict[str, Any]]) -> list[Made]:

@@ -32,11 +32,10 @@ def _any_type(session: Session, system: Actor) -> None:
 
 
 def _held_or_removed(session: Session, members: Collection[Any]) -> Any:
-    had, facts = HAD(session, members)
-    for member_id, mine in had.items():
-        known = {badge.id: badge.slug for badge in catalogue.current(session).badges}
-        facts[member_id][HELD] = frozenset(known[one] for one in mine)
-    return had, facts
+    standing = HAD(session, members)
+    for member_id, mine in standing.had.items():
+        standing.facts[member_id][HELD] = frozenset(mine)
+    return standing
 
 
 def _again(session: Session, met: Collection[Any]) -> list[Any]:
@@ -44,7 +43,7 @@ def _again(session: Session, met: Collection[Any]) -> list[Any]:
     return [(filter_id, member) for filter_id, member, _key in met]
 
 
-HAD = evaluator._had
+HAD = evaluator._standing
 INSERT = filters._insert
 BEST = counts.best
 
@@ -94,7 +93,7 @@ BEST = counts.best
         ),
         pytest.param(
             evaluator,
-            "_had",
+            "_standing",
             _held_or_removed,
             test_evaluator.test_a_removed_badge_is_never_awarded_again_and_does_not_count_as_held,
             id="removed is held",
