@@ -61,7 +61,8 @@ clean:
 	  python=; \
 	done; \
 	[ -n "$$python" ] || { echo "Guildhall needs Python 3.11 or 3.12 with its venv module; install one of them and run make again." >&2; exit 1; }; \
-	[ -x $(PYTHON) ] || "$$python" -m venv --clear .venv || exit 1; \
+	{ [ -x $(PYTHON) ] && $(PYTHON) -c 'import pip' 2>/dev/null; } || "$$python" -m venv --clear .venv \
+	  || { echo "The folder .venv cannot be made: see the message above; $$python with its venv module must work, and this folder be writable." >&2; exit 1; }; \
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check "uv==$(UV)" \
-	  || { echo "The package index cannot be reached: check the network, or pip's settings (pip config list)." >&2; exit 1; }; \
+	  || { echo "The tool uv cannot be installed: see the message above, and check the network or the package index." >&2; exit 1; }; \
 	touch $@

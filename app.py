@@ -65,11 +65,14 @@ def create_app(platform: Platform) -> Flask:
 
 
 def cli() -> None:
-    """Run the ``guildhall`` command."""
-    from core.heap import loading
+    """Run the ``guildhall`` command. Ctrl-C while it is still being loaded ends it as quietly as later."""
+    try:
+        from core.heap import loading
 
-    with loading():
-        from core.commands import main
+        with loading():
+            from core.commands import main
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
     main(prog_name="guildhall")
 

@@ -52,7 +52,9 @@ class Config(BaseModel):
     )
     admin_email: str = Field("admin@example.org", description="E-mail of the first admin.")
     demo: bool | None = Field(None, description="Load the demo community; empty means: with embedded engines only.")
-    repo: Path | None = Field(None, description="Git repository whose history is imported at the first start.")
+    repo: Path | None = Field(
+        None, description="Git repository whose history is imported: at the first start all of it, later what is new."
+    )
     safe_mode: bool = Field(False, description="Load the core alone, no plugin.")
     disabled_plugins: str = Field("", description="Comma-separated plugins that are not loaded at all.")
     plugin_path: str = Field("", description="Further folders with plugins, separated like PATH.")
@@ -70,7 +72,9 @@ class Config(BaseModel):
     https_redirect: bool = Field(
         False, description="Send plain HTTP on to PUBLIC_URL, which must be https; /health and /metrics never."
     )
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
     web_workers: int = Field(2, ge=1, le=64, description="Web processes.")
     web_threads: int = Field(8, ge=1, le=64, description="Threads of each web process.")
     worker_threads: int = Field(4, ge=1, le=64, description="Threads of the worker process.")
@@ -104,6 +108,18 @@ class Config(BaseModel):
         if url is not None and not re.match(r"postgres(ql(\+psycopg)?)?://", url):
             raise ValueError("give a PostgreSQL URL, like postgresql://user:password@host/database")
         return url and re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _level(cls, level: object) -> object:
+        return level.upper() if isinstance(level, str) else level
+
+    @field_validator("admin_email")
+    @classmethod
+    def _address(cls, email: str) -> str:
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", email):
+            raise ValueError("give an e-mail address, like admin@example.org")
+        return email
 
     @field_validator("https_redirect")
     @classmethod
@@ -270,4 +286,6 @@ def _stored(home: Path, name: str, make: Callable[[], str]) -> str:
                 os.unlink(draft)
         return path.read_text().strip()
     except OSError as problem:
+        if problem.filename == str(path):
+            raise ConfigError(f"The file {path} cannot be read: {problem.strerror}.") from None
         raise ConfigError(f"The folder {home} cannot be written: {problem.strerror}.") from None

@@ -48,6 +48,9 @@ ACTIVE = """
         ) REPEATABLE (815)
     ) acts ORDER BY random() LIMIT :number
 """
+# Two transactions with as many statements that do nothing: what the machine itself takes, and how often it stalls.
+NOTHING, WORD = text("SELECT CAST(:id AS text)"), text("SELECT pg_logical_emit_message(true, 'bench', :id)")
+STATEMENTS = (4, 7)  # of the record and of the evaluation
 WARM, COUNT = 20, 400
 BULK, TURNS = 10_000, 3
 RANKED = 200_000
@@ -98,7 +101,7 @@ def _full(platform: Platform, notes: list[str]) -> str:
 def _one(platform: Platform, scale: str, notes: list[str]) -> list[Figure]:
     """One contribution after the other, each followed by its evaluation, on one connection."""
     actor, deliverer = Actor.system("bench"), Deliverer(platform.database)
-    recorded, evaluated, both, before = [], [], [], []
+    recorded, evaluated, both, before, idle = [], [], [], [], []
     members = _active(platform, WARM + COUNT)
     for number, member_id in enumerate(members):
         began = time.perf_counter()
@@ -116,7 +119,13 @@ def _one(platform: Platform, scale: str, notes: list[str]) -> list[Figure]:
                 if session.scalar(text(EVALUATED), {"id": str(made)}):
                     break
             waited += spent
+        start = time.perf_counter()
+        for many in STATEMENTS:
+            with platform.unit_of_work(actor) as session:
+                for statement in (NOTHING,) * (many - 1) + (WORD,):
+                    session.execute(statement, {"id": str(made)}).all()
         if number >= WARM:
+            idle.append((time.perf_counter() - start) * 1000)
             recorded.append((after - began) * 1000)
             evaluated.append(spent * 1000)
             both.append((after - began + spent) * 1000)
@@ -127,6 +136,8 @@ def _one(platform: Platform, scale: str, notes: list[str]) -> list[Figure]:
         f"contributions: {COUNT} one by one among {scale}, by members as often as they do it; with commit and doorbell,"
         f" the evaluation with its claim and acknowledgement. Other deliveries (rewards of milestones, notices) came"
         f" before {len(before)} of the evaluations and took {max(before, default=0):.1f} ms at most; they are not in."
+        f" In between, two transactions with as many statements that do nothing but commit: p50"
+        f" {percentile(idle, 50):.1f} ms, p99 {percentile(idle, 99):.1f} ms."
     )
     figures = [
         Figure(figure=f"{name} among {scale}: {point}", value=percentile(values, int(point[1:])), unit="ms")

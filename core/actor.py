@@ -26,7 +26,7 @@ class Actor:
     """An identity and the cause it acts for.
 
     ``permissions`` are full names such as ``wallet:transfer:create``; the system may do everything.
-    ``correlation_id`` follows one cause through every stage, ``causation_id`` is the event that led here.
+    ``correlation_id`` follows one cause through every stage, ``causation_id`` is the event, or the job, that led here.
     ``stepped_up_at`` is when the holder of the session last proved who they are, by all factors they have;
     ``second_factors`` are the kinds of second ones they have turned on. ``impersonator`` is the admin who acts as this
     member by ``impersonation``, which is ``read_only`` or not; the session is the admin's own. ``is_admin`` is whether

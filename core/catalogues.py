@@ -21,10 +21,11 @@ from babel.messages.pofile import read_po, write_po
 from pydantic import BaseModel
 
 from core.actor import Kind
+from core.automations.suggestion import suggestions
 from core.members.models import TIERS
 from core.plugin import Plugin
 from core.registry import Registry
-from core.wording import column_label, event_label, field_label, words
+from core.wording import column_label, event_about, event_label, field_label, words
 from core.yamlplugin.reading import texts_of
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -110,6 +111,8 @@ def declared(registry: Registry, plugin: Plugin) -> Iterator[str]:
     yield from (widget.title for widget in plugin.widgets)
     yield from (permission.label for permission in plugin.permissions)
     yield from (job.label for job in plugin.jobs)
+    for suggested in suggestions(plugin.automations):
+        yield from (suggested.label, suggested.description)
     for bound in registry.resources.values():
         if bound.plugin != plugin.name:
             continue
@@ -123,6 +126,7 @@ def declared(registry: Registry, plugin: Plugin) -> Iterator[str]:
     for name, event in registry.events.items():
         if name.split(".")[0] == plugin.name:
             yield event_label(name)
+            yield event_about(event)
             yield from (field_label(key, about.title) for key, about in event.model_fields.items())
     for form in (plugin.settings, *(action.form for action in plugin.actions)):
         yield from _of_form(form) if form else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from core.errors import DomainError
 from core.heap import loading
 from core.plugin_kit.commands import plugin_group
 from core.runtime import Process, RuntimeProblem, engines
+from core.runtime.problem import from_os_error
 
 if TYPE_CHECKING:
     from core.platform import Platform
@@ -39,14 +41,40 @@ class Guildhall(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         return self.commands.get(name) or _plugin_commands().get(name)
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as problem:
+            if self.get_command(context, args[0]) is not None:
+                raise
+            told = f"{problem.message} A plugin that is not loaded brings none: see guildhall plugin list."
+            raise click.UsageError(told, context) from None
+
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
-        except (ConfigError, RuntimeProblem, DomainError, DatabaseUnfit) as problem:
+        except DomainError as problem:
+            raise click.ClickException(_told(problem)) from None
+        except (ConfigError, RuntimeProblem, DatabaseUnfit) as problem:
             raise click.ClickException(str(problem)) from None
         except OperationalError as problem:
             first = str(problem.orig).splitlines()[0]
             raise click.ClickException(f"The database cannot be used: {first}") from None
+        except OSError as problem:
+            if not isinstance(problem.filename, str | bytes | os.PathLike):
+                raise  # no file or folder that a person named: a defect, whose traceback is wanted
+            raise click.ClickException(str(from_os_error(problem, Path(os.fsdecode(problem.filename))))) from None
+
+
+def _told(problem: DomainError) -> str:
+    """The sentence of a refusal, with what its details say of each value."""
+    lines = [str(problem)]
+    if isinstance(problem.details, Mapping):
+        for name, told in problem.details.items():
+            lines.append(f"  {name}: {' '.join(map(str, told)) if isinstance(told, list | tuple) else told}")
+    return "\n".join(lines)
 
 
 def _plugin_commands() -> dict[str, click.Command]:
@@ -58,7 +86,8 @@ def _plugin_commands() -> dict[str, click.Command]:
     return {str(command.name): command for command in commands}
 
 
-@click.group(cls=Guildhall, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Guildhall, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(package_name="guildhall", message="Guildhall %(version)s")
 @click.pass_context
 def main(context: click.Context) -> None:
     """Guildhall runs a community's economy."""
@@ -97,6 +126,8 @@ def processes() -> list[Process]:
 
 def _prepare(config: Config, database_url: str, redis_url: str) -> None:
     """Migrate, make the first admin, load the demo and the history asked for."""
+    from core.loader import missing_folders
+
     platform = _platform(config, database_url, redis_url)
     for name, outcome in platform.upgrade().items():
         if not outcome.ok:
@@ -104,6 +135,8 @@ def _prepare(config: Config, database_url: str, redis_url: str) -> None:
     for one in platform.found:
         if one.plugin is None or one.state != "enabled":
             console.print(f"[yellow]The plugin {one.name} is off: {one.reason}[/]")
+    for part in missing_folders(platform.config):
+        console.print(f"[yellow]GUILDHALL_PLUGIN_PATH names {part}, which is no folder.[/]")
     _first_admin(platform)
     with platform.unit_of_work(Actor.system("first start")) as session:
         from core import hooks
@@ -203,7 +236,10 @@ def revision(platform: Platform, plugin: str, message: str) -> None:
     from core.db import migrate
 
     platform.upgrade()
-    console.print(migrate.revision(platform.database.url, platform.branches, plugin, message))
+    try:
+        console.print(migrate.revision(platform.database.url, platform.branches, plugin, message), soft_wrap=True)
+    except LookupError as problem:
+        raise click.ClickException(str(problem.args[0])) from None
 
 
 @db.command("check")

@@ -12,6 +12,8 @@ import re
 from typing import Any
 
 from core import hookspecs
+from core.automations.action import Action
+from core.automations.suggestion import Suggestion
 from core.events.event import Subscriber
 from core.jobs.job import Job, Schedule
 from core.plugin import Gauge, HealthCheck, MenuItem, Permission, Plugin, Role, Upload, Widget
@@ -27,7 +29,7 @@ VERSION = 1
 DECLARATIONS = (
     *(Plugin, Resource, Section, Inline, Transition, Computed, Operation, Subscriber, Job, Schedule, Permission, Role),
     *(MenuItem, Widget, HealthCheck, Gauge, Upload),
-    *(Report, ReportColumn, Chart, Parameter, Switch),
+    *(Report, ReportColumn, Chart, Parameter, Switch, Action, Suggestion),
 )
 BULLET = re.compile(r"^- ((?:``\w+``(?:, )?)+): ")
 

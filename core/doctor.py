@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from core import access, lifecycle, settings
 from core.db.base import metadata
-from core.errors import NotFound
 from core.events.replay import lag
 from core.i18n import _
 from core.lifecycle import ParkedRevision, PluginRow, State
@@ -33,11 +32,6 @@ OFF = (State.DISABLED, State.ENABLED)
 _SIZES = text(
     "SELECT relname, reltuples FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
 )
-
-
-class PluginUnknown(NotFound):
-    code = "PLUGIN_UNKNOWN"
-    sentence = _("No plugin called {name} was found. Run guildhall plugin list to see those that were.")
 
 
 @dataclass(frozen=True)
@@ -102,7 +96,7 @@ def examine(session: Session, platform: Platform, name: str = "") -> list[Diagno
     found = [Found(name="core", folder=str(Path(__file__).parent), plugin=core), *platform.found]
     wanted = [one for one in found if name in ("", one.name)]
     if not wanted:
-        raise PluginUnknown(name=name)
+        raise lifecycle.PluginUnknown(name=name)
     shared = _Shared(session, platform)
     return [_examined(session, platform, one, shared) for one in wanted]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -17,6 +19,7 @@ def collect(session: Session, name: str, **arguments: Any) -> list[tuple[str, An
 
     Plugins are called in dependency order. One that raises is logged and left out, and what it wrote is rolled
     back to before its call. ``None`` is left out too.
+    An implementation that does not take ``session`` can write nothing, and is called without a savepoint.
     """
     return [(plugin, result) for plugin, result, failed in attempt(session, name, **arguments) if not failed]
 
@@ -24,10 +27,9 @@ def collect(session: Session, name: str, **arguments: Any) -> list[tuple[str, An
 def attempt(session: Session, name: str, **arguments: Any) -> list[tuple[str, Any, bool]]:
     """As ``collect``, but who raised is told: ``(plugin, result, failed)``."""
     results = []
-    for plugin, call in _implementations(session, name, arguments):
-        session.flush()
+    for plugin, call, writes in _implementations(session, name, arguments):
         try:
-            with session.begin_nested():
+            with _saved(session, writes):
                 result = call()
         except Exception:
             log.exception("hook failed", hook=name, plugin=plugin)
@@ -40,23 +42,19 @@ def attempt(session: Session, name: str, **arguments: Any) -> list[tuple[str, An
 
 def call(session: Session, name: str, **arguments: Any) -> list[tuple[str, Any]]:
     """*Strict* call: as ``collect``, but an exception goes on to the caller and ends the operation."""
-    answers = [(plugin, one()) for plugin, one in _implementations(session, name, arguments)]
+    answers = [(plugin, one()) for plugin, one, _writes in _implementations(session, name, arguments)]
     return [(plugin, result) for plugin, result in answers if result is not None]
 
 
 def first(session: Session, name: str, **arguments: Any) -> Any:
     """*First result* call: plugins are asked in dependency order until one answers; None when nobody does.
 
-    One that raises is logged and the next is asked. What a hook that takes ``session`` wrote before it raised is
+    One that raises is logged and the next is asked. What one that takes ``session`` wrote before it raised is
     rolled back; one that does not take it is called without a savepoint, so that it may wait for the outside.
     """
-    for plugin, ask in _implementations(session, name, arguments):
+    for plugin, ask, writes in _implementations(session, name, arguments):
         try:
-            if "session" in _arguments_of(session, name):
-                session.flush()
-                with session.begin_nested():
-                    result = ask()
-            else:
+            with _saved(session, writes):
                 result = ask()
         except Exception:
             log.exception("hook failed", hook=name, plugin=plugin)
@@ -73,13 +71,19 @@ def implemented(session: Session, name: str) -> bool:
     return any(one.plugin_name in registry.plugins and one.plugin_name not in off for one in callers)
 
 
-def _arguments_of(session: Session, name: str) -> tuple[str, ...]:
-    """The arguments that hook ``name`` is specified with."""
-    specified: tuple[str, ...] = getattr(session.info["registry"].hooks.hook, name).spec.argnames
-    return specified
+@contextmanager
+def _saved(session: Session, writes: bool) -> Iterator[None]:
+    """A savepoint around a call that may write."""
+    if not writes:
+        yield
+        return
+    session.flush()
+    with session.begin_nested():
+        yield
 
 
-def _implementations(session: Session, name: str, arguments: dict[str, Any]) -> list[tuple[str, Any]]:
+def _implementations(session: Session, name: str, arguments: dict[str, Any]) -> list[tuple[str, Any, bool]]:
+    """Plugin, call, and whether it is given the session."""
     registry = session.info["registry"]
     arguments = {"session": session, **arguments}
     order = {plugin: position for position, plugin in enumerate(registry.plugins)}
@@ -89,5 +93,6 @@ def _implementations(session: Session, name: str, arguments: dict[str, Any]) -> 
         plugin = implementation.plugin_name
         if plugin in order and plugin not in disabled:
             given = [arguments[argument] for argument in implementation.argnames]
-            found.append((plugin, lambda f=implementation.function, a=given: f(*a)))
-    return sorted(found, key=lambda pair: order[pair[0]])
+            takes = "session" in implementation.argnames
+            found.append((plugin, lambda f=implementation.function, a=given: f(*a), takes))
+    return sorted(found, key=lambda one: order[one[0]])

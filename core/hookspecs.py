@@ -21,6 +21,7 @@ from uuid import UUID
 import pluggy
 
 if TYPE_CHECKING:
+    from sqlalchemy import Select
     from sqlalchemy.orm import Session
 
     from core.actor import Actor
@@ -126,10 +127,11 @@ def member_facts(session: Session, member_ids: Sequence[UUID]) -> Facts:
 
 
 @hookspec
-def unread_count(session: Session, member_id: UUID) -> int:
+def unread_count(session: Session, member_id: UUID) -> int | Select[int]:
     """How many unread notices a member has; the sum is shown at the bell. *Isolated.*
 
-    Called on every page for a signed-in member, so answer from an index. Not called for REST.
+    Called on every page for a signed-in member, so answer from an index, at best with a query of the one figure: those
+    of a page are asked together, in one statement. Not called for REST.
     """
     return 0
 

@@ -53,9 +53,14 @@ class ParkedRevision(Model):
     revision: Mapped[str] = mapped_column(String(64), primary_key=True)
 
 
+class PluginUnknown(NotFound):
+    code = "PLUGIN_UNKNOWN"
+    sentence = _("No plugin called {name} was found. Run guildhall plugin list to see those that were.")
+
+
 class PluginNeeded(Conflict):
     code = "PLUGIN_NEEDED"
-    sentence = _("{plugin} cannot be disabled while {dependants} need it.")
+    sentence = _("{plugin} cannot be disabled while it is needed by: {dependants}.")
 
 
 class PluginNotReady(Conflict):
@@ -76,12 +81,12 @@ def disabled(session: Session) -> frozenset[str]:
 def set_enabled(session: Session, actor: Actor, name: str, enabled: bool, reason: str | None = None) -> None:
     """Turn a loaded plugin on or off, in every process within a second; on ends its quarantine too. Audited.
 
-    Raises NotFound; PluginNeeded while an enabled plugin requires it; PluginNotReady while one that it requires
+    Raises PluginUnknown; PluginNeeded while an enabled plugin requires it; PluginNotReady while one that it requires
     is off.
     """
     registry = session.info["registry"]
     if name not in registry.plugins or name == "core":
-        raise NotFound()
+        raise PluginUnknown(name=name)
     session.execute(select(PluginRow).order_by(PluginRow.name).with_for_update())
     off = set(session.scalars(select(PluginRow.name).where(PluginRow.enabled.is_(False))))
     held = set(session.scalars(select(PluginRow.name).where(PluginRow.quarantined != "")))

@@ -98,6 +98,11 @@ def discover(config: Config) -> list[Found]:
     return [*found.values(), *hidden]
 
 
+def missing_folders(config: Config) -> list[str]:
+    """Folders that ``plugin_path`` names and that are not there: as written, since it is often the writing."""
+    return [part for part in config.plugin_path.split(os.pathsep) if part and not Path(part).is_dir()]
+
+
 def load_one(registry: Registry, folder: Path, found: list[Found]) -> Found:
     """Load the plugin of ``folder`` beside those that are loaded, for a process that tries it out and ends.
 

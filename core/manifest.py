@@ -33,7 +33,7 @@ from core.jobs.job import Job, Schedule
 from core.keys.commands import keys
 from core.keys.rotate import reseal
 from core.lists import bulk
-from core.members import impersonation, profiles, signals
+from core.members import impersonation, old_sessions, profiles, signals
 from core.members.commands import rotate_signing
 from core.members.events import (
     CredentialChanged,
@@ -62,6 +62,7 @@ from core.reports import sending as report_sending
 from core.reports.events import ReportMade
 from core.reports.own import REPORTS
 from core.resources.resource import Resource
+from core.rest import retention as answers
 from core.reviews.events import ReviewAssigned, ReviewDecided, ReviewEscalated, ReviewOpened
 from core.reviews.queries import waiting
 from core.switches.commands import switch
@@ -300,6 +301,8 @@ core = Plugin(
         Schedule(name="send_reports", job="send_reports", every=timedelta(minutes=5)),
         Schedule(name="sweep_reports", job="sweep_reports", every=timedelta(days=1)),
         Schedule(name="reseal", job="reseal", every=timedelta(days=1)),
+        Schedule(name=answers.JOB, job=answers.JOB, every=timedelta(hours=1)),
+        Schedule(name=old_sessions.JOB, job=old_sessions.JOB, every=timedelta(days=1)),
         Schedule(name=retention.JOB, job=retention.JOB, every=timedelta(days=1)),
     ],
     jobs=[
@@ -320,6 +323,8 @@ core = Plugin(
         Job(name="send_reports", label=_("Send the reports that are due"), run=report_sending.send),
         Job(name="sweep_reports", label=_("Take away old copies of reports"), run=report_sending.sweep),
         Job(name="reseal", label=_("Seal secrets under the current keys"), run=reseal),
+        Job(name=answers.JOB, label=_("Forget old answers to requests and forms"), run=answers.run),
+        Job(name=old_sessions.JOB, label=_("Delete sessions that ended long ago"), run=old_sessions.run),
         Job(name=retention.JOB, label=_("Take deleted records away whose time is over"), run=retention.run),
     ],
     uploads=[

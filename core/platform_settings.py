@@ -162,6 +162,21 @@ class PlatformSettings(Settings):
         le=36500,
         description=_("Days that jobs which ended are kept; failed ones stay. 0 keeps all for ever."),
     )
+    idempotency_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        description=_(
+            "Days that the answer to a request with an Idempotency-Key is kept. The same request sent again later is "
+            "carried out again."
+        ),
+    )
+    session_days: int = Field(
+        90,
+        ge=0,
+        le=3650,
+        description=_("Days that sessions are kept once their time is over, with their tokens. 0 keeps them for ever."),
+    )
     file_megabytes: int = Field(8, ge=1, le=2000, description=_("The largest file that is taken, in megabytes."))
     image_megabytes: int = Field(8, ge=1, le=50, description=_("The largest image that is taken, in megabytes."))
     document_megabytes: int = Field(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.actor import Actor
 from core.automations.action import Action
+from core.automations.suggestion import Suggestion
 from core.events.event import Event, Subscriber
 from core.files.upload import Upload
 from core.jobs.job import Job, Schedule
@@ -131,6 +132,9 @@ class Plugin:
     - ``widgets``: cards of the dashboard.
     - ``reports``: tables of figures over a period. Neither shown nor sent while it is disabled.
     - ``actions``: what automations can do with it. Not called while it is disabled: those automations wait.
+    - ``automations``: automations it suggests, each a ``Suggestion``, or the text of a YAML file as automations are
+      exported, each of whose automations is one known by its name. Never installed by themselves: an admin takes over
+      a copy that is off. Not offered while it is disabled; copies that were taken over stay.
     - ``switches``: what an admin can stop at once beside the whole plugin.
     - ``commands``: groups of the command line; there also while it is disabled.
     - ``health_checks``: parts of ``/health/ready``.
@@ -167,6 +171,7 @@ class Plugin:
     widgets: Sequence[Widget] = ()
     reports: Sequence[Report] = ()
     actions: Sequence[Action] = ()
+    automations: Sequence[Suggestion | str] = ()
     switches: Sequence[Switch] = ()
     commands: Sequence[click.Command] = ()
     health_checks: Sequence[HealthCheck] = ()
@@ -201,6 +206,7 @@ __all__ = [
     "Role",
     "Schedule",
     "Subscriber",
+    "Suggestion",
     "Switch",
     "Upload",
     "Widget",

@@ -7,7 +7,8 @@ from sqlalchemy import text
 from core import generation, lifecycle
 from core.actor import Actor
 from core.audit.trail import record
-from core.errors import Conflict, NotFound
+from core.db.branch import Branch
+from core.errors import Conflict
 from core.events import subscribers
 from core.i18n import _
 from core.platform import Platform
@@ -42,19 +43,12 @@ def purge(platform: Platform, actor: Actor, name: str) -> None:
     """Take out the tables of the disabled plugin ``name``, its settings, schedules and waiting deliveries. Audited.
 
     Its code must be there, since that undoes the migrations; it stays off until an admin turns it on again. Events
-    that it published and the audit trail stay. Raises NotFound, PluginInUse, PluginStillOn, PurgeFailed.
+    that it published and the audit trail stay. Raises what ``require_purgeable`` does, and
+    PurgeFailed.
     """
     from core.db import migrate  # Alembic takes time to import
 
-    branch = next((one for one in platform.branches if one.name == name), None)
-    if branch is None:
-        raise NotFound()
-    if dependants := sorted(one.name for one in platform.branches if name in one.requires):
-        raise PluginInUse(plugin=name, dependants=", ".join(dependants))
-    with platform.unit_of_work(actor) as session:
-        row = session.get(lifecycle.PluginRow, name)
-        if name in platform.registry.plugins and (row is None or (row.enabled and not row.reason)):
-            raise PluginStillOn(plugin=name)
+    branch = require_purgeable(platform, actor, name)
     outcome = migrate.downgrade(platform.database.url, platform.branches, branch)
     if not outcome.ok:
         raise PurgeFailed(plugin=name, reason=outcome.reason)
@@ -64,3 +58,17 @@ def purge(platform: Platform, actor: Actor, name: str) -> None:
             session.execute(text(statement), {"plugin": name})
         record(session, actor, "core.plugin.purged", subject_type="plugin", subject_id=name)
         generation.advance(session)
+
+
+def require_purgeable(platform: Platform, actor: Actor, name: str) -> Branch:
+    """The branch of a plugin that may be purged now. Raises PluginUnknown, PluginInUse, PluginStillOn."""
+    branch = next((one for one in platform.branches if one.name == name), None)
+    if branch is None:
+        raise lifecycle.PluginUnknown(name=name)
+    if dependants := sorted(one.name for one in platform.branches if name in one.requires):
+        raise PluginInUse(plugin=name, dependants=", ".join(dependants))
+    with platform.unit_of_work(actor) as session:
+        row = session.get(lifecycle.PluginRow, name)
+        if name in platform.registry.plugins and (row is None or (row.enabled and not row.reason)):
+            raise PluginStillOn(plugin=name)
+    return branch

@@ -16,6 +16,8 @@ from pydantic.errors import PydanticUserError
 
 from core.access import role_grants
 from core.automations.action import Action
+from core.automations.errors import DefinitionInvalid, FileInvalid
+from core.automations.suggestion import Suggestion, suggestions
 from core.db.base import RESERVED_COLUMNS, metadata, owner_of
 from core.events.event import Event, Subscriber
 from core.events.subscribers import Source
@@ -34,6 +36,7 @@ from core.switches.switch import Switch
 PERMISSION = re.compile(r"^[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+$")
 EVENT = re.compile(r"^[a-z0-9_]+\.[a-z0-9_]+\.[a-z0-9_]+$")
 LONGEST_NAME = 27  # with the number of a revision it fits the 32 characters that Alembic keeps
+LONGEST_SUGGESTION = 80  # with the name of its plugin it fits an automation's origin
 VERBS = {"list": "See the list of", "show": "See", "create": "Create", "update": "Change", "delete": "Delete"}
 
 
@@ -58,6 +61,7 @@ class Registry:
     reports: dict[str, Report] = field(default_factory=dict)
     switches: dict[str, Switch] = field(default_factory=dict)
     actions: dict[str, Action] = field(default_factory=dict)
+    suggestions: dict[str, Suggestion] = field(default_factory=dict)
     audited: dict[type, str] = field(default_factory=dict)
     soft_deleted: set[str] = field(default_factory=set)
     locked_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -103,6 +107,8 @@ class Registry:
             self.switches[f"{plugin.name}.{switch.name}"] = switch
         for done in plugin.actions:
             self.actions[f"{plugin.name}.{done.name}"] = done
+        for suggestion in suggestions(plugin.automations):
+            self.suggestions[f"{plugin.name}.{suggestion.name}"] = suggestion
         for schedule in plugin.schedules:
             self.schedules[f"{plugin.name}.{schedule.name}"] = schedule
         if plugin.settings:
@@ -198,6 +204,7 @@ class Registry:
                 yield f"the switch {switch.name} stops {', '.join(unknown)}, which the plugin does not have"
         for action in plugin.actions:
             yield from _action_problems(action, {*seen, *self.permissions})
+        yield from _suggestion_problems(plugin.automations)
         for report in plugin.reports:
             yield from _report_problems(report, seen)
         for resource in bound:
@@ -228,6 +235,29 @@ class Registry:
         for table in tables_of(name, [*self.plugins, name]):
             if bad := RESERVED_COLUMNS & set(metadata.tables[table].columns.keys()):
                 yield f"{table}: the column name {', '.join(sorted(bad))} is reserved"
+
+
+def _suggestion_problems(given: Sequence[Suggestion | str]) -> Iterator[str]:
+    """What is wrong with the automations that a plugin suggests, whatever is there to be named."""
+    try:
+        found = list(suggestions(given))
+    except FileInvalid as problem:
+        for place, sentences in problem.details.items():
+            yield f"the YAML of automations, {place}: {' '.join(sentences)}"
+        return
+    names = [one.name for one in found]
+    if twice := {one for one in names if names.count(one) > 1}:
+        yield f"two automations are called {', '.join(sorted(twice))}"
+    for one in found:
+        if not SLUG.match(one.name) or len(one.name) > LONGEST_SUGGESTION:
+            yield f"the name {one.name!r} of an automation is not a lower-case slug of at most {LONGEST_SUGGESTION}"
+        if not 1 <= len(one.label) <= 120 or len(one.description) > 500:
+            yield f"the automation {one.name} takes a label of at most 120 characters, and a description of 500"
+        try:
+            _ = one.said
+        except DefinitionInvalid as problem:
+            for place, sentences in problem.details.items():
+                yield f"the automation {one.name}, {place}: {' '.join(sentences)}"
 
 
 def _action_problems(action: Action, declared: set[str]) -> Iterator[str]:

@@ -130,8 +130,8 @@ def grant(session: Session, actor: Actor, name: str, permissions: Iterable[str])
 def assign(session: Session, actor: Actor, member_id: UUID, names: Iterable[str], *, reason: str | None = None) -> None:
     """Give a member these roles and no others; ``reason`` stands in the audit trail.
 
-    Raises NotFound, NoAccount, Invalid for an unknown role, NotYours, LastAdmin where no active admin would be left,
-    WhileImpersonating.
+    Raises NotFound, NoAccount, Invalid for an unknown role, NotYours (only an admin makes an admin), AdminsOnly for who
+    is no admin and would change the roles of one, LastAdmin where no active admin would be left, WhileImpersonating.
     """
     actor.require_own()
     wanted = set(names)
@@ -147,6 +147,10 @@ def assign(session: Session, actor: Actor, member_id: UUID, names: Iterable[str]
         return
     by_role = access.grants(session)
     _may_give(actor, {one for role in wanted - before for one in by_role.get(role, ())})
+    if "Admin" in before:
+        require_authority_over(session, actor, member_id)
+    elif "Admin" in wanted and actor.kind != "system" and "Admin" not in actor.roles:
+        raise NotYours(permissions="Admin")
     try:
         access.assign(session, found[0], wanted)
     except LookupError as problem:

@@ -27,3 +27,8 @@ def field_label(name: str, title: str | None = None) -> str:
 def event_label(name: str) -> str:
     """What an event is called beside its name, in English: ``wallet.balance.low`` is ``Balance low``."""
     return words(name.split(".", 1)[1].replace(".", "_"))
+
+
+def event_about(kind: type[object]) -> str:
+    """What an event means, in English: the first paragraph of its docstring, without the marks of code."""
+    return " ".join((kind.__doc__ or "").strip().split("\n\n")[0].split()).replace("``", "")

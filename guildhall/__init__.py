@@ -9,6 +9,7 @@ from core.addresses import ChainUnknown, EvmAddress, EvmText, InvalidAddress, Tr
 from core.audit.trail import record as audit
 from core.automations.action import Action, ActionCall
 from core.automations.budget import take as take_from_cap
+from core.automations.suggestion import Suggestion
 from core.clock import now
 from core.crypto.keyring import seal, unseal
 from core.crypto.sealed import Sealed
@@ -138,6 +139,7 @@ __all__ = [
     "Slug",
     "StoredEvent",
     "Subscriber",
+    "Suggestion",
     "Switch",
     "Table",
     "Transition",

@@ -34,7 +34,7 @@ def ask(session: Session, actor: Actor, resource: str, name: str, key: str) -> A
     return _page(session, bound, operation, record, {})
 
 
-@pages.post("/<resource>/<name>/<path:key>", signed_in=True)
+@pages.post("/<resource>/<name>/<path:key>", signed_in=True, once=True)
 def do(session: Session, actor: Actor, resource: str, name: str, key: str) -> Any:
     """Carry it out; a refusal is told on the record's page, or beside the form."""
     bound, operation, record = _meant(session, actor, resource, name, key)
@@ -83,7 +83,7 @@ def _home(bound: BoundResource, record: Any) -> str:
 
 
 def _page(session: Session, bound: BoundResource, operation: Operation, record: Any, errors: dict[str, str]) -> str:
-    text = str(record)
+    text = bound.resource.title(session, record) if bound.resource.title else str(record)
     name = text if not text.startswith("<") else gettext(bound.label)
     return render(
         "guildhall/act.html",

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Response, request
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
 from core.admin.pages import PageBlueprint, render
 from core.audit.models import AuditRow
-from core.audit.reading import shown
+from core.audit.reading import SEES, Shown, shown
 from core.audit.seal import verify
 from core.audit.search import Format, Search, export, lines
 from core.clock import now
 from core.errors import Invalid
 from core.gateway.request import platform
+from core.ids import uuid_of
+from core.members.models import Member
 from core.rest.paging import Page, paginate
 
 pages = PageBlueprint("core_audit", url_prefix="/admin/audit")
@@ -35,9 +39,18 @@ def trail(session: Session, actor: Actor) -> Any:
         problem = next(iter(refused.details.values()))[0]
         page = Page([])
     page = Page(shown(session, actor, page.items), page.next_cursor)
+    people = _people(session, actor, page.items)
     checked = verify(session) if request.args.get("verify") else None
     may_export = actor.can("core:audit:export")
-    return render("guildhall/audit.html", page=page, kept=kept, checked=checked, problem=problem, may_export=may_export)
+    return render(
+        "guildhall/audit.html",
+        page=page,
+        kept=kept,
+        checked=checked,
+        problem=problem,
+        may_export=may_export,
+        people=people,
+    )
 
 
 @pages.get("/export", permission="core:audit:export")
@@ -50,6 +63,16 @@ def export_trail(session: Session, actor: Actor) -> Response:
     name = f"audit-{now():%Y-%m-%d}.{format}"
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
+
+
+def _people(session: Session, actor: Actor, rows: Sequence[Shown]) -> dict[str, str]:
+    """The members that changes hold the numbers of, by name, for who may see members."""
+    pairs = (given if isinstance(given, list) else [given] for row in rows for given in row.changes.values())
+    held = {found for pair in pairs for value in pair if isinstance(value, str) and (found := uuid_of(value))}
+    if not held or not actor.can(SEES):
+        return {}
+    query = select(Member.id, Member.display_name).where(Member.id.in_(held))
+    return {str(member_id): name for member_id, name in session.execute(query).tuples()}
 
 
 def _asked() -> tuple[dict[str, str], Search]:

@@ -18,10 +18,10 @@ from core.admin.automation_words import OPERATORS, PERIODS, WEEKDAYS, Words
 from core.admin.automations import HOME, people, reason
 from core.admin.forms import fields_of
 from core.admin.pages import PageBlueprint, flash, redirect, render
-from core.automations import catalogue, conditions, facts, fitting, service, trial
+from core.automations import catalogue, conditions, facts, fitting, service, suggested, trial
 from core.automations.action import Action
 from core.automations.catalogue import FieldChoice
-from core.automations.definition import Definition
+from core.automations.definition import Definition, Kept
 from core.automations.errors import DefinitionInvalid, NameTaken
 from core.automations.models import Automation
 from core.errors import Invalid
@@ -50,7 +50,7 @@ def blank(session: Session, actor: Actor) -> Any:
     given = {"name": "", "description": ""}
     if like is not None:
         source = service.find(session, actor, like)
-        definition = service.definition_of(session, source).plain
+        definition = {part: value for part, value in service.kept(session, source).readable.items() if part != "origin"}
         given = {"name": gettext(_("%(name)s (copy)"), name=source.name)[:120], "description": source.description}
     return _page(session, None, {**given, "definition": definition}, begun=like is not None)
 
@@ -69,9 +69,9 @@ def create(session: Session, actor: Actor) -> Any:
 @pages.get("/<uuid:key>/edit", permission=service.UPDATE)
 def edit(session: Session, actor: Actor, key: UUID) -> Any:
     automation = service.find(session, actor, key)
-    definition = service.definition_of(session, automation).plain
-    given = {"name": automation.name, "description": automation.description, "definition": definition}
-    return _page(session, automation, given, begun=True)
+    said = service.kept(session, automation)
+    given = {"name": automation.name, "description": automation.description, "definition": said.readable}
+    return _page(session, automation, given, begun=True, unread=said.problems)
 
 
 @pages.post("/<uuid:key>/edit", permission=service.UPDATE)
@@ -136,12 +136,19 @@ def try_given(session: Session, actor: Actor) -> Any:
 def try_kept(session: Session, actor: Actor, key: UUID) -> Any:
     """Try out the newest version."""
     automation = service.find(session, actor, key)
-    return _tried(session, actor, automation, service.definition_of(session, automation))
+    return _tried(session, actor, automation, service.kept(session, automation).plain)
 
 
-def _tried(session: Session, actor: Actor, automation: Automation | None, definition: Definition) -> Any:
+@pages.post("/suggestions/<key>/try", permission=service.UPDATE)
+def try_suggested(session: Session, actor: Actor, key: str) -> Any:
+    """Try out what a plugin suggests, before it is taken over."""
+    return _tried(session, actor, None, suggested.find(session, actor, key).suggestion.said)
+
+
+def _tried(session: Session, actor: Actor, automation: Automation | None, given: Definition | dict[str, Any]) -> Any:
     last = request.form.get("last", 20, type=int)
     try:
+        definition = Definition.read(given)
         found = trial.try_out(session, actor, definition, last=last if last in TRIED else 20)
     except DefinitionInvalid as problem:
         return _trial_page(automation, problems=[one for texts in _told(problem).values() for one in texts])
@@ -274,10 +281,11 @@ def _page(
     *,
     problems: Problems | None = None,
     begun: bool = False,
+    unread: Problems | None = None,
 ) -> str:
     definition = given["definition"]
     text = definition if isinstance(definition, str) else json.dumps(definition, indent=2, ensure_ascii=False)
-    event = definition.get("trigger", {}).get("event", "") if isinstance(definition, dict) else ""
+    event = Kept.of(definition).event if isinstance(definition, dict) else ""
     groups: dict[str, list[Any]] = {}
     for one in catalogue.events(session):
         groups.setdefault(one.group, []).append(one)
@@ -286,6 +294,7 @@ def _page(
         automation=automation,
         given={**given, "definition": text},
         problems=problems or {},
+        unread=unread or {},
         begun=begun,
         groups=groups,
         actions=_actions(session),
@@ -306,7 +315,7 @@ def _event(session: Session, name: str) -> dict[str, Any]:
     known = next((one for one in catalogue.events(session) if one.value == name), None)
     return {
         "name": name,
-        "help": known.help.replace("``", "") if known else "",
+        "help": gettext(known.help) if known and known.help else "",
         "fields": [_field(one) for one in catalogue.event_fields(session, name)] if known else [],
         "members": catalogue.member_choices(session, name) if known else [],
         "owner": bool((bound := facts.resource_of(session, name)) and facts.owner_column(bound)),

@@ -14,13 +14,15 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 from core.admin.automation_words import Words, outcome
 from core.admin.pages import PageBlueprint, flash, redirect, render, tried
-from core.automations import fitting, queries, running, service, transfer
-from core.automations.definition import Definition
+from core.automations import fitting, queries, running, service, suggested, transfer
+from core.automations.definition import Kept
 from core.automations.errors import DefinitionInvalid, FileInvalid
 from core.automations.live import SWITCH
 from core.automations.models import RUN_STATES, Automation, AutomationRun
+from core.automations.yaml_text import written
 from core.errors import Forbidden
 from core.events.models import EventRow
+from core.gateway.sentences import told
 from core.i18n import _
 from core.ids import uuid_of
 from core.members.models import Member
@@ -46,8 +48,10 @@ def index(session: Session, actor: Actor) -> Any:
     for one in found:
         definition = definitions.get(one.id)
         said = words.said(definition).text if definition else gettext(_("This release cannot read what it says."))
-        waits = one.state == "on" and (definition is None or fitting.check(session, definition))
-        rows.append({"url": f"{HOME}/{one.id}", "automation": one, "said": said, "waits": waits, "did": did[one.id]})
+        missing = list(fitting.check(session, definition).values()) if definition else []
+        why = told(missing[0][0]) if missing else ""
+        row = {"url": f"{HOME}/{one.id}", "automation": one, "said": said, "did": did[one.id]}
+        rows.append({**row, "readable": definition is not None, "waits": one.state == "on" and missing, "why": why})
     return render(
         "guildhall/automations.html",
         rows=rows,
@@ -55,6 +59,7 @@ def index(session: Session, actor: Actor) -> Any:
         state=state,
         states=[(value, gettext(label)) for value, label in STATES.items()],
         stopped=SWITCH in switches.pulled(session),
+        suggestions=_suggestions(session, actor),
     )
 
 
@@ -63,10 +68,11 @@ def show(session: Session, actor: Actor, key: UUID) -> Any:
     """One automation: its sentence, how it stands, its versions and its runs."""
     automation = service.find(session, actor, key)
     words = Words(session)
-    newest = service.definition_of(session, automation)
-    in_force = newest
+    newest = service.kept(session, automation)
+    definition = newest.definition
+    older = None
     if automation.version and automation.version != automation.latest:
-        in_force = service.definition_of(session, automation, automation.version)
+        older = service.kept(session, automation, automation.version)
     state, before = request.args.get("show", ""), uuid_of(request.args.get("before", ""))
     state = state if state in RUN_STATES else ""
     found = service.runs(session, actor, key, state=state, before=before, limit=A_PAGE + 1)
@@ -74,9 +80,11 @@ def show(session: Session, actor: Actor, key: UUID) -> Any:
         "guildhall/automation.html",
         automation=automation,
         here=f"{HOME}/{key}",
-        definition=newest,
-        said=words.said(newest),
-        said_in_force=words.said(in_force) if in_force is not newest else None,
+        kind=definition.trigger.kind if definition else "",
+        said=words.said(definition) if definition else None,
+        written=written(newest.plain),
+        said_in_force=words.said(older.definition) if older and older.definition else None,
+        source=_source(session, actor, words, automation),
         standing=service.standing(session, automation),
         versions=_versions(session, actor, words, key),
         runs=[run_row(words, one) for one in found[:A_PAGE]],
@@ -85,7 +93,7 @@ def show(session: Session, actor: Actor, key: UUID) -> Any:
         show=state,
         tabs=_tabs(f"{HOME}/{key}", state),
         people=people(session, [automation.enabled_by, *(one.member_id for one in found)]),
-        moves_value=any(_moves_value(words, step.action) for step in newest.actions),
+        moves_value=definition is not None and any(_moves_value(words, step.action) for step in definition.actions),
         state_label=gettext(STATES[automation.state]),
     )
 
@@ -96,13 +104,14 @@ def run(session: Session, actor: Actor, key: UUID) -> Any:
     found = service.run_of(session, actor, key)
     automation = service.find(session, actor, found.automation_id)
     words = Words(session)
+    said = service.kept(session, automation, found.version).definition
     return render(
         "guildhall/automation_run.html",
         automation=automation,
         run=found,
         here=f"{HOME}/{automation.id}",
         row=run_row(words, found),
-        said=words.said(service.definition_of(session, automation, found.version)),
+        said=words.said(said) if said else None,
         event=session.get(EventRow, found.event_id) if found.event_id else None,
         results=[_result(words, one) for one in found.results],
         people=people(session, [found.member_id]),
@@ -127,7 +136,7 @@ def turn_on(session: Session, actor: Actor, key: UUID) -> Any:
         with session.begin_nested():
             service.turn_on(session, actor, key, version=version)
     except DefinitionInvalid as problem:
-        sentences = [gettext(text) for texts in problem.details.values() for text in texts]
+        sentences = [told(text) for texts in problem.details.values() for text in texts]
         flash(_("It cannot be turned on yet: {reason}"), "danger", reason=" ".join(sentences))
     except Forbidden as problem:
         if problem.page:
@@ -158,8 +167,7 @@ def delete(session: Session, actor: Actor, key: UUID) -> Any:
 def bring_back(session: Session, actor: Actor, key: UUID, number: int) -> Any:
     """Write an older version anew, as the newest."""
     automation = service.find(session, actor, key)
-    definition = service.definition_of(session, automation, number)
-    if tried(session, lambda: service.change(session, actor, key, definition=definition)):
+    if tried(session, lambda: _brought_back(session, actor, automation, number)):
         flash(_("Version {number} is the newest again. Turn it on to put it in force."), number=number)
     return redirect(f"{HOME}/{key}")
 
@@ -233,6 +241,39 @@ def _tabs(here: str, state: str) -> list[dict[str, Any]]:
     ]
 
 
+def _brought_back(session: Session, actor: Actor, automation: Automation, number: int) -> None:
+    definition = service.definition_of(session, automation, number)
+    service.change(session, actor, automation.id, definition=definition)
+
+
+def _source(session: Session, actor: Actor, words: Words, automation: Automation) -> dict[str, Any] | None:
+    """The suggestion that it was taken over from, and what that says otherwise by now; None for any other."""
+    found = suggested.of_automation(session, actor, automation)
+    if found is None:
+        return None
+    one, copy = found
+    changes = words.changes(copy.taken, one.suggestion.said) if copy.changed and copy.taken else []
+    return {"one": one, "plugin": plugin_label(session, one.plugin), "taken": copy, "changes": changes}
+
+
+def _suggestions(session: Session, actor: Actor) -> list[dict[str, Any]]:
+    return [
+        {
+            "url": f"{HOME}/suggestions/{one.key}",
+            "plugin": plugin_label(session, one.plugin),
+            "label": gettext(one.suggestion.label),
+            "about": gettext(one.suggestion.description) if one.suggestion.description else "",
+            "copies": one.copies,
+        }
+        for one in suggested.listing(session, actor)
+    ]
+
+
+def plugin_label(session: Session, name: str) -> str:
+    """What people call a plugin."""
+    return str(gettext(session.info["registry"].plugins[name].label))
+
+
 def _moves_value(words: Words, name: str) -> bool:
     action = words.actions.get(name)
     return bool(action and action.moves_value)
@@ -245,10 +286,12 @@ def _versions(session: Session, actor: Actor, words: Words, key: UUID) -> list[d
     rows = []
     for place, one in enumerate(found):
         before = found[place + 1] if place + 1 < len(found) else None
-        after = Definition.read(one.definition)
-        changes = words.changes(Definition.read(before.definition), after) if before else []
+        after = Kept.of(one.definition).definition
+        earlier = Kept.of(before.definition).definition if before else None
+        changes = words.changes(earlier, after) if earlier and after else []
         by = names.get(one.member_id) if one.member_id else None
-        rows.append({"version": one, "changes": changes, "by": by, "first": before is None})
+        said = {"readable": after is not None, "changes": changes, "first": before is None}
+        rows.append({"version": one, "by": by, **said})
     return rows
 
 

@@ -20,7 +20,7 @@ from core.events import causes
 from core.events.event import Event
 from core.events.models import Delivery, EventRow
 from core.events.replay import ReplayFilter, lag, per_minute, replay, replay_dead, replay_matching
-from core.events.subscribers import set_paused
+from core.events.subscribers import SubscriberUnknown, set_paused
 from core.gateway.request import platform
 from core.i18n import _
 from core.members.models import Member
@@ -94,7 +94,8 @@ def show(session: Session, actor: Actor, key: UUID) -> Any:
     if event is None:
         raise NotFound()
     deliveries = session.scalars(select(Delivery).where(Delivery.event_id == key).order_by(Delivery.subscriber)).all()
-    chain = causes.ordered(causes.chain(session, event.correlation_id))
+    known = causes.chain(session, event.correlation_id)
+    chain = causes.ordered(known, causes.jobs_between(session, known))
     people = _people(session, [one for _depth, one in chain])
     return render("guildhall/event.html", event=event, deliveries=deliveries, chain=chain, people=people)
 
@@ -124,7 +125,11 @@ def replay_filtered(session: Session, actor: Actor) -> Any:
     except ValidationError as problem:
         flash("{reason}", "danger", reason=problem.errors()[0]["msg"].removeprefix("Value error, "))
         return redirect("/admin/events")
-    replay_matching(session, actor, wanted, request.form.get("reason") or None)
+    try:
+        replay_matching(session, actor, wanted, request.form.get("reason") or None)
+    except SubscriberUnknown as problem:
+        flash(problem.sentence, "danger", **problem.params)
+        return redirect("/admin/events")
     flash(_("A job replays them; here you see how far it is."))
     return redirect("/admin/jobs")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import request
+from flask import jsonify, request
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -21,6 +21,7 @@ from core.members.models import Member
 from core.rest.paging import paginate
 from core.reviews import queries, service
 from core.reviews.errors import AssigneeRefused
+from core.reviews.kind import ReviewKind
 from core.reviews.models import Review
 from core.reviews.queries import VIEWS, Filter
 
@@ -52,9 +53,19 @@ def case(session: Session, actor: Actor, key: UUID) -> Any:
         member=session.get(Member, review.member_id) if review.member_id else None,
         notes=queries.notes(session, review),
         trail=trail.order_by(AuditRow.at).limit(50).all(),
-        deciders=[(one.id, one.display_name) for one in queries.deciders(session, kind.permission)],
+        deciders=_deciders(session, review, kind),
         obstacle=_obstacle(actor, review, kind.four_eyes),
     )
+
+
+@pages.get("/<uuid:key>/deciders", permission="core:review:list")
+def find_deciders(session: Session, actor: Actor, key: UUID) -> Response:
+    """Whom the case could be passed on to, by the beginning of their name, as JSON: ``[{value, text}]``."""
+    review = service.get(session, actor, key)
+    kind = service.visible_kinds(session, actor)[review.kind]
+    begins = request.args.get("q", "").replace("\0", "").strip()[:120]
+    found = _deciders(session, review, kind, begins)
+    return jsonify([{"value": key, "text": name} for key, name in found])
 
 
 @pages.post("/<uuid:key>/claim", permission="core:review:list")
@@ -124,6 +135,13 @@ def decide_many(session: Session, actor: Actor) -> Any:
     for sentence in sorted(set(refused)):
         flash("{count} × {reason}", "warning", count=refused.count(sentence), reason=sentence)
     return redirect(_url("/admin/reviews"))
+
+
+def _deciders(session: Session, review: Review, kind: ReviewKind, begins: str = "") -> list[tuple[str, str]]:
+    """Who else may decide a case: pairs of id and name, at most fifty."""
+    barred = (review.member_id, review.assignee_id, review.opened_by if kind.four_eyes else None)
+    found = queries.deciders(session, kind.permission, begins, barred)
+    return [(str(one.id), one.display_name) for one in found]
 
 
 def _list(session: Session, actor: Actor, wanted: Filter) -> dict[str, Any]:

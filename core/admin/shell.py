@@ -13,7 +13,7 @@ from flask import Flask, Response, current_app, g, request, url_for
 from flask_babel import get_locale, gettext
 from flask_wtf.csrf import generate_csrf
 from jinja2 import ChoiceLoader, FileSystemLoader
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from core import generation, lifecycle
 from core.actor import Actor
@@ -148,10 +148,22 @@ class Shell:
         """The figures beside entries, by one statement."""
         actor = self._actor
         queries = {item: item.badge(g.session, actor) for item in items if item.badge and actor}
-        if not queries:
-            return {}
-        row = g.session.execute(select(*(query.scalar_subquery() for query in queries.values()))).one()
-        return dict(zip(queries, row, strict=True))
+        also = self._unread() if "unread" not in g else []
+        asked = [*queries.values(), *(one for one in also if not isinstance(one, int))]
+        row: Sequence[int] = ()
+        if asked:
+            row = g.session.execute(select(*(query.scalar_subquery() for query in asked))).one()
+        if "unread" not in g:
+            g.unread = sum(row[len(queries) :]) + sum(one for one in also if isinstance(one, int))
+        return dict(zip(queries, row, strict=False))
+
+    def _unread(self) -> list[int | Select[int]]:
+        """Unread notices by whichever plugin keeps them: figures, or queries of one."""
+        from core import hooks
+
+        if self._actor is None or self._actor.member_id is None:
+            return []
+        return [count for _plugin, count in hooks.collect(g.session, "unread_count", member_id=self._actor.member_id)]
 
     @cached_property
     def me(self) -> dict[str, Any] | None:
@@ -199,14 +211,9 @@ class Shell:
 
     @cached_property
     def unread(self) -> int:
-        """Unread notices, by whichever plugin keeps them; asked once a page, which is made of several templates."""
-        if self._actor is None or self._actor.member_id is None:
-            return 0
-        from core import hooks
-
+        """How many notices are unread; asked once a page, which is made of several templates."""
         if "unread" not in g:
-            counts = hooks.collect(g.session, "unread_count", member_id=self._actor.member_id)
-            g.unread = sum(count for _plugin, count in counts)
+            self._figures([])
         unread: int = g.unread
         return unread
 

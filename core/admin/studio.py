@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 from flask import Response, current_app, jsonify, request
@@ -27,7 +27,8 @@ from core.studio.merging import merged
 from core.studio.outline import ACTIONS, outline
 from core.studio.service import PAGES, Studio
 from core.wording import words
-from core.yamlplugin.reading import FIELD_TYPES
+from core.yamlplugin.reading import FIELD_TYPES, SETTING_TYPES
+from core.yamlplugin.schema import AnyField, ComputedSpec
 from core.yamlplugin.source import Unreadable
 
 pages = PageBlueprint("core_studio", url_prefix="/admin/studio")
@@ -63,7 +64,9 @@ FLAGS = {
     "filter": _("Filter"),
     "bulk": _("Changed in bulk"),
     "hidden": _("Hidden"),
+    "translated": _("In every language"),
 }
+ALLOWED = {"images": _("Images"), "documents": _("Documents"), "media": _("Sound and video")}
 VERBS = {
     "list": _("See the list"),
     "show": _("Open"),
@@ -71,6 +74,7 @@ VERBS = {
     "update": _("Change"),
     "delete": _("Delete"),
 }
+COMPUTED_TYPES: tuple[str, ...] = get_args(ComputedSpec.model_fields["type"].annotation)
 ICONS = Path(__file__).parent / "static" / "icons.txt"
 
 
@@ -154,7 +158,7 @@ def save(session: Session, actor: Actor, key: UUID) -> Any:
     if isinstance(body.get("form"), dict):
         versions = {name: one.version for name, one in platform().registry.plugins.items()}
         try:
-            text = merged(draft.text, body["form"], versions)
+            text = merged(draft.text, body["form"], versions, studio().known(draft.plugin))
         except Unreadable:
             raise NotShown(problem=_("Mend the text first: the form cannot show it.")) from None
     if not isinstance(text, str):
@@ -243,7 +247,7 @@ def download(session: Session, actor: Actor, key: UUID) -> Any:
 @pages.post("/<uuid:key>/write", permission=USE, step_up=True)
 def write(session: Session, actor: Actor, key: UUID) -> Any:
     draft = studio().drafts.get(key)
-    accepted, losses = request.form.get("digest", ""), request.form.get("losses") == "yes"
+    accepted, losses = request.form.get("digest", ""), [one.strip() for one in request.form.getlist("losses")]
     session.commit()  # a migration must not wait for what this request has read; alike below
     if tried(session, lambda: writing.write(studio(), actor, draft, accepted, losses=losses)):
         flash(
@@ -277,6 +281,11 @@ def delete(session: Session, actor: Actor, key: UUID) -> Any:
     return redirect("/admin/studio")
 
 
+def _keys(kind: type[AnyField]) -> set[str]:
+    """What a field of a type can say, without what it can only deny."""
+    return {key for key, one in kind.model_fields.items() if get_args(one.annotation) != (False,)}
+
+
 def _shown(draft: Draft, found: Any) -> dict[str, Any]:
     """What the form shows."""
     registry = platform().registry
@@ -285,7 +294,10 @@ def _shown(draft: Draft, found: Any) -> dict[str, Any]:
         "design": outline(found.values) if isinstance(found.values, dict) or not draft.text.strip() else None,
         "wrong": {one.path: one.message for one in reversed(found.mistakes)},
         "types": [(name, gettext(TYPE_LABELS.get(name, words(name)))) for name in FIELD_TYPES],
-        "keys": {name: set(kind.model_fields) for name, kind in FIELD_TYPES.items()},
+        "keys": {name: _keys(kind) for name, kind in FIELD_TYPES.items()},
+        "setting_types": [(name, gettext(TYPE_LABELS[name])) for name in SETTING_TYPES],
+        "computed_types": [(name, gettext(TYPE_LABELS[name])) for name in COMPUTED_TYPES],
+        "allowed": [(name, gettext(label)) for name, label in ALLOWED.items()],
         "flags": [(name, gettext(label)) for name, label in FLAGS.items()],
         "colours": [("", gettext(_("No colour"))), *((name, gettext(label)) for name, label in COLOURS.items())],
         "verbs": {name: gettext(label) for name, label in VERBS.items()},

@@ -79,12 +79,24 @@ def created(session: Session, actor: Actor, items: Iterable[Any]) -> None:
 
     They have been read since, and are of models that the registry marks as audited.
     """
+    _at_once(session, actor, items, "created")
+
+
+def deleted(session: Session, actor: Actor, items: Iterable[Any]) -> None:
+    """Record that a statement of its own deletes these for good; they have been read, under their lock, just before.
+
+    They are of models that the registry marks as audited.
+    """
+    _at_once(session, actor, items, "deleted")
+
+
+def _at_once(session: Session, actor: Actor, items: Iterable[Any], verb: str) -> None:
     audited, rows = session.info["registry"].audited, []
     for item in items:
         [key] = inspect(item).mapper.primary_key_from_instance(item)
-        name, changes = audited[type(item)], _difference(item, "created")
+        name, changes = audited[type(item)], _difference(item, verb)
         about: dict[str, Any] = {"subject_type": name, "subject_id": key, "reason": session.info.get(REASON)}
-        rows.append(_values(session, actor, f"{name}.created", changes=changes, **about))
+        rows.append(_values(session, actor, f"{name}.{verb}", changes=changes, **about))
     if rows:
         session.execute(insert(AuditRow.__table__), rows)
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
-from core.automations import running, service
+from core.automations import queries, running, service
 from core.automations.definition import ManualTrigger
 from core.automations.models import Automation
 from core.i18n import _
@@ -32,12 +32,9 @@ def start(session: Session, actor: Actor, member: Member, values: dict[str, Any]
 
 def choices(session: Session) -> list[tuple[str, str]]:
     """The automations that are started by hand and are on."""
-    on = session.scalars(select(Automation).where(Automation.state == "on").order_by(Automation.name))
-    return [
-        (str(one.id), one.name)
-        for one in on
-        if isinstance(service.definition_of(session, one, one.version).trigger, ManualTrigger)
-    ]
+    on = session.scalars(select(Automation).where(Automation.state == "on").order_by(Automation.name)).all()
+    said = queries.definitions(session, on)
+    return [(str(one.id), one.name) for one in on if one.id in said and isinstance(said[one.id].trigger, ManualTrigger)]
 
 
 OPERATION = Operation(

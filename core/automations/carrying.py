@@ -22,9 +22,9 @@ from core.automations.errors import ActionBroke, LimitReached, Loop, MemberNeede
 from core.automations.fitting import Ready, ReadyStep
 from core.automations.models import AutomationEffect, AutomationRun
 from core.clock import now
+from core.db.session import WITNESS
 from core.errors import DomainError
 from core.events.event import StoredEvent
-from core.events.publish import WITNESS
 from core.ids import new_id
 from core.platform_settings import PlatformSettings
 from core.refusals import domain_error
@@ -123,7 +123,7 @@ def _claimed(session: Session, actor: Actor, rule: Rule, cause: Cause) -> UUID |
 
 
 def keep(session: Session, row: AutomationRun, outcome: Outcome, began: float) -> None:
-    """Write down what came of a run, and which events it published."""
+    """Write down what came of a run, and which events it published and jobs it asked for."""
     row.state, row.results = outcome.state, outcome.results
     row.code, row.sentence, row.params = why(outcome.problem)
     row.took_ms = int((time.monotonic() - began) * 1000)
@@ -241,7 +241,7 @@ def rolled_back_on_error(session: Session) -> Iterator[None]:
 
 @contextmanager
 def _witnessed(session: Session) -> Iterator[list[UUID]]:
-    """Note the ids of the events that are published within."""
+    """Note the ids of the events that are published within, and of the jobs that are asked for."""
     before = session.info.get(WITNESS)
     published: list[UUID] = []
     session.info[WITNESS] = published

@@ -15,7 +15,7 @@ from core.automations import facts
 from core.automations.action import Action
 from core.i18n import _
 from core.members.models import STATUSES, TIERS
-from core.wording import event_label, field_label
+from core.wording import event_about, event_label, field_label
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ def events(session: Session) -> list[Choice]:
     for name, kind in registry.events.items():
         plugin = name.split(".")[0]
         if plugin not in off:
-            said = " ".join((kind.__doc__ or "").strip().split("\n\n")[0].split())
-            found.append(Choice(value=name, label=event_label(name), help=said, group=registry.plugins[plugin].label))
+            group = registry.plugins[plugin].label
+            found.append(Choice(value=name, label=event_label(name), help=event_about(kind), group=group))
     return found
 
 

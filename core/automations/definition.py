@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -16,6 +19,14 @@ MOST_ROWS = 20
 MOST_ACTIONS = 20
 LONGEST_VALUE = 500
 MOST_VALUES = 100
+MOST_LEFT_OUT = 100
+UNSAID: dict[str, Any] = {
+    "trigger": {"kind": "event", "event": ""},
+    "condition": {},
+    "actions": [{"action": "…"}],
+    "limits": {},
+    "origin": None,
+}
 LARGEST_VALUES = 20_000  # characters of all parameters of an action as JSON
 PERIODS = ("ever", "day", "week", "month")
 OPERATORS = (
@@ -166,13 +177,24 @@ class Limits(Part):
     in_all: Allowance | None = None
 
 
+class Origin(Part):
+    """What it was taken over from: the ``suggestion`` ``<plugin>.<name>``, with the ``digest`` of what it said then."""
+
+    suggestion: str = Field(max_length=120)
+    digest: str = Field(max_length=64)
+
+
 class Definition(Part):
-    """When ``trigger``, if ``condition``, then ``actions``, within ``limits``."""
+    """When ``trigger``, if ``condition``, then ``actions``, within ``limits``.
+
+    ``origin`` is kept from version to version, and does nothing.
+    """
 
     trigger: Trigger
     condition: Condition = Condition()
     actions: tuple[Step, ...] = Field(min_length=1, max_length=MOST_ACTIONS)
     limits: Limits = Limits()
+    origin: Origin | None = None
 
     @classmethod
     def read(cls, given: Any) -> Definition:
@@ -195,14 +217,88 @@ class Definition(Part):
         }
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A version as it is kept: ``raw`` is its JSON; ``definition`` is None where this release cannot read it, and
+    ``problems`` say why, by place."""
+
+    raw: Any
+    definition: Definition | None
+    problems: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, raw: Any) -> Kept:
+        try:
+            return cls(raw, Definition.read(raw), {})
+        except DefinitionInvalid as problem:
+            return cls(raw, None, problem.details if isinstance(problem.details, dict) else {})
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As JSON, and as YAML has it; what cannot be read as it is kept."""
+        if self.definition is not None:
+            return self.definition.plain
+        return self.raw if isinstance(self.raw, dict) else {"definition": self.raw}
+
+    @property
+    def readable(self) -> dict[str, Any]:
+        """What of it this release can read, for a form: unknown parts are left out, and what cannot be used."""
+        plain = copy.deepcopy(self.plain)
+        found = {"trigger": {}, "actions": []} | {key: plain[key] for key in plain if key in Definition.model_fields}
+        for _try in range(MOST_LEFT_OUT):
+            try:
+                Definition.model_validate(found)
+            except ValidationError as problem:
+                error = problem.errors()[0]
+                place = _place(error)
+                if error["type"] == "missing":
+                    place = place[:-1]  # what lacks something goes whole
+                if len(place) > 1:
+                    _leave_out(found, place)
+                else:
+                    found |= {place[0]: UNSAID[str(place[0])]}
+            else:
+                break
+        else:
+            found = dict(UNSAID)
+        return found | {"actions": [] if found["actions"] == UNSAID["actions"] else found["actions"]}
+
+    @property
+    def event(self) -> str:
+        """The event that starts it, as far as that can be told; empty where none does."""
+        trigger = self.plain.get("trigger")
+        event = trigger.get("event") if isinstance(trigger, dict) else None
+        return event if isinstance(event, str) else ""
+
+
 def told(problem: ValidationError, before: str = "") -> dict[str, list[str]]:
     """What pydantic found, by place."""
     found: dict[str, list[str]] = {}
     for error in problem.errors():
-        # A union's tag is part of pydantic's place, and of nobody else's.
-        parts = [str(one) for one in error["loc"]]
-        if parts[:1] == ["trigger"] and parts[1:2] and parts[1] in ("event", "schedule", "manual"):
-            del parts[1]
+        parts = [str(one) for one in _place(error)]
+        if parts == ["actions"] and error["type"] == "too_short" and any(one.startswith("actions.") for one in found):
+            continue  # there are some, which are wrong
         sentence = error["msg"].removeprefix("Value error, ")
+        if error["type"] == "extra_forbidden":
+            sentence = _("There is no such part in this release.")
         found.setdefault(".".join([before, *parts] if before else parts), []).append(sentence)
     return found
+
+
+def _place(error: Mapping[str, Any]) -> list[str | int]:
+    """Where pydantic found something, without a union's tag, which is part of its place and of nobody else's."""
+    parts = list(error["loc"])
+    if parts[:1] == ["trigger"] and parts[1:2] and parts[1] in ("event", "schedule", "manual"):
+        del parts[1]
+    return parts
+
+
+def _leave_out(whole: Any, place: list[str | int]) -> None:
+    """Take the innermost thing that a place names, as far as there is one, out of lists and dictionaries."""
+    held, last = whole, place[0]
+    for step in place:
+        there = step in held if isinstance(held, dict) else isinstance(held, list) and isinstance(step, int)
+        if not there:
+            break
+        whole, last, held = held, step, held[step]
+    del whole[last]

@@ -113,3 +113,8 @@ class TooManyMembers(Limit):
     code = "AUTOMATION_TOO_MANY_MEMBERS"
     status = 422
     sentence = _("At most {most} members can be chosen at once.")
+
+
+class NothingNew(Conflict):
+    code = "AUTOMATION_NOTHING_NEW"
+    sentence = _("The plugin suggests nothing else than what was taken over.")

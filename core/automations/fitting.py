@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import structlog
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
@@ -20,6 +21,12 @@ from core.expressions import BadExpression, Expression, names
 from core.i18n import _
 
 Problems = dict[str, list[str]]
+# As in core.gateway.sentences, which knows them filled.
+NO_EVENT = "There is no such event: {name}. Its plugin may not be installed."
+NO_ACTION = "There is no such action: {name}. Its plugin may not be installed."
+EVENT_OFF = "The plugin of the event {name} is turned off."
+ACTION_OFF = "The plugin of the action {name} is turned off."
+log = structlog.get_logger("automations")
 
 
 @dataclass(frozen=True)
@@ -141,10 +148,10 @@ def _problems(session: Session, definition: Definition) -> Iterator[tuple[str, s
     if isinstance(trigger, EventTrigger):
         kind = session.info["registry"].events.get(trigger.event)
         if kind is None:
-            yield "trigger.event", _("There is no such event. Its plugin may not be installed.")
+            yield "trigger.event", NO_EVENT.format(name=trigger.event)
             return
         if trigger.event.split(".")[0] in off:
-            yield "trigger.event", _("The plugin of this event is turned off.")
+            yield "trigger.event", EVENT_OFF.format(name=trigger.event)
         if trigger.member and trigger.member not in kind.model_fields:
             yield "trigger.member", _("The event has no such field.")
         bound = facts.resource_of(session, trigger.event)
@@ -156,10 +163,10 @@ def _problems(session: Session, definition: Definition) -> Iterator[tuple[str, s
     for place, step in enumerate(definition.actions):
         action = actions.get(step.action)
         if action is None:
-            yield f"actions.{place}.action", _("There is no such action. Its plugin may not be installed.")
+            yield f"actions.{place}.action", NO_ACTION.format(name=step.action)
             continue
         if step.action.split(".")[0] in off:
-            yield f"actions.{place}.action", _("The plugin of this action is turned off.")
+            yield f"actions.{place}.action", ACTION_OFF.format(name=step.action)
         if action.needs_member and not about_member:
             yield f"actions.{place}.action", _("This action needs a member, and the event names none.")
         yield from _value_problems(f"actions.{place}.values", action.form, step.values, known)
@@ -197,7 +204,11 @@ def _value_problems(
             yield f"{place}.{name}", sentence
     try:
         form.model_validate({name: value for name, value in values.items() if name not in asked})
-    except ValidationError as problem:
+    except Exception as problem:
+        if not isinstance(problem, ValidationError):  # the plugin's own code, which must not cost the others anything
+            log.error("the form of an action broke", form=form.__qualname__, exc_info=problem)
+            yield place, _("The action cannot tell whether these parameters fit. The log has the reason.")
+            return
         for error in problem.errors():
             name = str(error["loc"][0]) if error["loc"] else ""
             if name not in asked:

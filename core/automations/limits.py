@@ -14,7 +14,7 @@ from core.automations.models import AutomationCount
 from core.clock import now
 
 FOR_EVER = date.min
-LONGEST_CHAIN = 200  # events that are followed back
+LONGEST_CHAIN = 200  # events and jobs that are followed back
 # The row's lock lets one run through after the other, and the condition is looked at under it.
 _COUNT = text("""
     INSERT INTO core_automation_count AS c (automation_id, member_id, period, begins, count)
@@ -26,7 +26,11 @@ _CHAIN = text("""
     WITH RECURSIVE cause (id, causation_id, steps) AS (
         SELECT id, causation_id, 1 FROM core_event WHERE id = :event_id
         UNION ALL
-        SELECT e.id, e.causation_id, c.steps + 1 FROM core_event e JOIN cause c ON e.id = c.causation_id
+        SELECT n.id, n.causation_id, c.steps + 1 FROM cause c CROSS JOIN LATERAL (
+            SELECT id, causation_id FROM core_event WHERE id = c.causation_id
+            UNION ALL
+            SELECT id, CAST(checkpoint ->> 'caused_by' AS uuid) FROM core_job WHERE id = c.causation_id
+        ) AS n
         WHERE c.steps < :longest
     )
     SELECT count(*) AS runs, count(*) FILTER (WHERE r.automation_id = :automation_id) AS own,

@@ -19,7 +19,7 @@ from core import generation
 from core.actor import Actor
 from core.automations import carrying, facts, fitting
 from core.automations.carrying import Cause, Outcome, Rule
-from core.automations.definition import Definition, EventTrigger
+from core.automations.definition import Definition, EventTrigger, Kept
 from core.automations.errors import DefinitionInvalid, ExpressionFailed, NotOn, Waits
 from core.automations.fitting import Ready
 from core.automations.models import Automation, AutomationRun, AutomationVersion
@@ -48,13 +48,13 @@ def live(session: Session) -> Live:
     pulled = switches.pulled(session).get(SWITCH)
     for automation_id, given in session.execute(query.where(Automation.state == "on").order_by(Automation.id)):
         key = subscriber_of(automation_id)
-        try:
-            definition = Definition.read(given)
-        except DefinitionInvalid as problem:
-            log.error("an automation cannot be read", automation=str(automation_id), problems=problem.details)
-            if event := given.get("trigger", {}).get("event"):
-                subscribers[key] = Subscriber(event=event, handler=partial(handle, automation_id))
-                by_event.setdefault(event, []).append(key)
+        said = Kept.of(given)
+        definition = said.definition
+        if definition is None:
+            log.error("an automation cannot be read", automation=str(automation_id), problems=said.problems)
+            if said.event:
+                subscribers[key] = Subscriber(event=said.event, handler=partial(handle, automation_id))
+                by_event.setdefault(said.event, []).append(key)
                 rests[key] = NEVER
             continue
         if not isinstance(definition.trigger, EventTrigger):

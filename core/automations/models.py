@@ -129,7 +129,8 @@ class AutomationRun(Model):
 
 
 class AutomationEffect(Model):
-    """An event that a run published: by these the chain of automations is known that led to an event."""
+    """An event that a run published, or a job that it asked for: by these the chain of automations is known that led to
+    an event."""
 
     __tablename__ = "core_automation_effect"
 

@@ -21,8 +21,8 @@ from core.actor import Actor
 from core.audit.trail import record
 from core.automations import fitting
 from core.automations.action import Action
-from core.automations.definition import Definition, ScheduleTrigger
-from core.automations.errors import ActionsRefused, DefinitionInvalid, NameTaken, StillOn
+from core.automations.definition import Definition, Kept, ScheduleTrigger
+from core.automations.errors import ActionsRefused, NameTaken, StillOn
 from core.automations.live import SWITCH, subscriber_of
 from core.automations.models import Automation, AutomationRun, AutomationVersion
 from core.automations.turns import next_time
@@ -55,6 +55,7 @@ class Standing:
 
     - ``waits``: sentences that say why it waits although it is on, or could not be turned on: by place, as
       ``DefinitionInvalid`` has them. While it waits nothing is lost.
+    - ``readable``: whether this release can read what it says; ``waits`` says what it cannot.
     - ``stopped``: the kill switch of all automations is pulled.
     - ``lacking``: permissions that the person who turned it on no longer holds. It goes on all the same.
     - ``pending``: deliveries that wait for it. ``runs``: how many of the last seven days, by state.
@@ -62,6 +63,7 @@ class Standing:
     """
 
     waits: dict[str, list[str]]
+    readable: bool
     stopped: bool
     lacking: tuple[str, ...]
     pending: int
@@ -91,11 +93,23 @@ def find(session: Session, actor: Actor, automation_id: UUID, *, lock: bool = Fa
 
 
 def definition_of(session: Session, automation: Automation, number: int | None = None) -> Definition:
-    """What it says in version ``number``; default the newest. Raises NotFound."""
+    """What it says in version ``number``; default the newest.
+
+    Raises NotFound, DefinitionInvalid where this release cannot read it.
+    """
+    return Definition.read(_version(session, automation, number).definition)
+
+
+def kept(session: Session, automation: Automation, number: int | None = None) -> Kept:
+    """Version ``number`` as it is kept, which this release may not be able to read. Raises NotFound."""
+    return Kept.of(_version(session, automation, number).definition)
+
+
+def _version(session: Session, automation: Automation, number: int | None) -> AutomationVersion:
     version = session.get(AutomationVersion, (automation.id, number or automation.latest))
     if version is None:
         raise NotFound()
-    return Definition.read(version.definition)
+    return version
 
 
 def versions(session: Session, actor: Actor, automation_id: UUID) -> Sequence[AutomationVersion]:
@@ -142,17 +156,16 @@ def run_of(session: Session, actor: Actor, run_id: UUID) -> AutomationRun:
 def standing(session: Session, automation: Automation) -> Standing:
     """How it stands now."""
     number = automation.version if automation.state == "on" else automation.latest
-    try:
-        definition = definition_of(session, automation, number)
-        waits = fitting.check(session, definition)
-        lacking = _lacking(session, automation, definition)
-    except DefinitionInvalid as problem:
-        waits, lacking = problem.details, ()
+    said = kept(session, automation, number)
+    definition = said.definition
+    waits = fitting.check(session, definition) if definition else said.problems
+    lacking = _lacking(session, automation, definition) if definition else ()
     key = Delivery.subscriber == subscriber_of(automation.id), Delivery.state == "pending"
     mine = AutomationRun.automation_id == automation.id
     counted = select(AutomationRun.state, func.count()).where(mine, AutomationRun.at > now() - LOOKED_BACK)
     return Standing(
         waits=waits,
+        readable=definition is not None,
         stopped=SWITCH in switches.pulled(session),
         lacking=lacking,
         pending=session.scalar(select(func.count()).select_from(Delivery).where(*key)) or 0,
@@ -202,8 +215,10 @@ def change(
             setattr(automation, field, value)
     _flush(session, automation.name)
     if definition is not None:
-        said = Definition.read(definition)
-        if said != definition_of(session, automation):
+        said, before = Definition.read(definition), kept(session, automation).definition
+        if said.origin is None and before is not None:
+            said = said.model_copy(update={"origin": before.origin})
+        if said != before:
             automation.latest += 1
             changes["version"] = [automation.latest - 1, automation.latest]
             _keep(session, actor, automation, said)
@@ -289,7 +304,8 @@ def _keep(session: Session, actor: Actor, automation: Automation, definition: De
     row = AutomationVersion(
         automation_id=automation.id,
         number=automation.latest,
-        definition=definition.model_dump(mode="json"),  # whole: a default may be another one later
+        # Whole, as a default may be another one later.
+        definition=definition.model_dump(mode="json", exclude={"origin"} if definition.origin is None else None),
         member_id=actor.member_id,
         created_at=now(),
     )

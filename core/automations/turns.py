@@ -171,7 +171,8 @@ def _chunk(session: Session, context: JobContext, turn: AutomationTurn, automati
     query = select(Member.id).where(Member.status == "active", Member.id > after).order_by(Member.id).limit(CHUNK)
     if turn.member_ids is not None:
         chosen = sorted(one for one in map(UUID, turn.member_ids) if one > after)[:CHUNK]
-        ids = [one for one in chosen if one in set(session.scalars(select(Member.id).where(Member.id.in_(chosen))))]
+        there = set(session.scalars(select(Member.id).where(Member.id.in_(chosen))))
+        ids = [one for one in chosen if one in there]
     else:
         chosen = ids = list(session.scalars(query))
     known = facts.of_members(session, ids, ready.plugins) if ids and ready.asks_member else {}

@@ -68,6 +68,10 @@ class Units(TypeDecorator[int]):
     def process_result_value(self, value: Any, dialect: Any) -> int | None:
         return None if value is None else int(value)
 
+    @property
+    def python_type(self) -> type[int]:
+        return int
+
 
 # Column types by the field's own words; use them as ``Mapped[...]``.
 Id = Annotated[UUID, mapped_column(primary_key=True, default=new_id)]

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, create_engine, inspect, pool, text
 from sqlalchemy.exc import ProgrammingError
 
 from core.db import choices as choices  # autogenerate asks it
+from core.db import renames
 from core.db.branch import Branch, DatabaseUnfit, Outcome
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -224,15 +225,24 @@ def _park(engine: Engine, every: list[Branch]) -> dict[str, str]:
 
 
 def revision(url: str, branches: Sequence[Branch], name: str, message: str) -> str:
-    """Write the next revision of branch ``name`` by comparing its models with the database; returns its path."""
+    """Write the next revision of branch ``name`` by comparing its models with the database; returns its path.
+
+    Raises LookupError where there is no such branch.
+    """
     every = [CORE, *branches]
-    branch = next(one for one in every if one.name == name)
+    branch = next((one for one in every if one.name == name), None)
+    if branch is None:
+        raise LookupError(f"There is no plugin {name} here, or it is not loaded: see guildhall plugin list.")
     branch.folder.mkdir(exist_ok=True)
     number = len(list(branch.folder.glob("*.py"))) + 1
     engine = _engine(url)
     with engine.connect() as connection:
+        renamed = renames.of(connection, name, [one.name for one in every])
+        connection.rollback()
+        engine.dialect.inspector = renamed.inspector  # type: ignore[attr-defined]  # what Alembic compares with is already renamed
         script = command.revision(
             settings(every, connection, scope=name),
+            process_revision_directives=renamed.write,
             message=message,
             autogenerate=True,
             version_path=str(branch.folder),

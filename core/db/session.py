@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from core.actor import Actor
 
 RING = "ring"
+WITNESS = "published events"  # in a session: a list that ids of what is published, and of jobs asked for, are added to
+CAUSES = "causes"  # in a session: what led to each correlation, an event or a job, for an actor that names no cause
 TRUSTED_SECONDS = 1.0  # a connection used so lately is taken to be alive; asking costs every request a round trip
 _current: ContextVar[Session | None] = ContextVar("session", default=None)
 

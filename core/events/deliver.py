@@ -22,10 +22,9 @@ from sqlalchemy.orm import Session
 
 from core.actor import Actor
 from core.clock import now
-from core.db.session import Database
+from core.db.session import CAUSES, Database
 from core.events import lost, quarantine, subscribers
 from core.events.event import GiveUp, StoredEvent, Subscriber, TryLater
-from core.events.publish import CAUSES
 from core.observability import metrics, traces
 
 log = structlog.get_logger("events")

@@ -52,7 +52,8 @@ class StoredEvent:
     """An event as a subscriber receives it: the typed payload, always of the newest ``version``, and its envelope.
 
     ``actor`` is the subscriber acting because of this event alone. Of a batch, which holds events of many causes, each
-    effect is made by the actor of its event: ``publish(session, event.actor, …)``.
+    effect is made by the actor of its event: ``publish(session, event.actor, …)``. ``causation_id`` is the event, or
+    the job, that led to it.
     """
 
     id: UUID

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from core.actor import Actor
 from core.clock import now
-from core.db.session import RING
+from core.db.session import CAUSES, RING, WITNESS
 from core.events import subscribers
 from core.events.event import Event
 from core.events.models import BULK, INTERACTIVE
@@ -34,8 +34,6 @@ _WRITE = text("""
     SELECT d.event_id, d.subscriber, :at, :priority
     FROM unnest(CAST(:event_ids AS uuid[]), CAST(:subscribers AS text[])) AS d (event_id, subscriber)
 """)
-WITNESS = "published events"  # in a session: a list that the ids of what is published are added to
-CAUSES = "causes"  # in a batch's session: the event of each correlation, for an actor that names no cause
 
 
 def publish(session: Session, actor: Actor, *events: Event) -> list[UUID]:

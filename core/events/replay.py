@@ -14,6 +14,7 @@ from core.actor import Actor
 from core.audit.trail import record
 from core.clock import now
 from core.db.session import RING
+from core.events.subscribers import SubscriberUnknown
 from core.i18n import _
 from core.jobs.job import JobContext
 from core.jobs.models import JobRow
@@ -40,6 +41,10 @@ _MATCHING = """
         AND (CAST(:until AS timestamptz) IS NULL OR e.occurred_at < :until)
 """
 _DEAD = text("SELECT id FROM core_delivery WHERE state = 'dead' AND (:subscriber = '' OR subscriber = :subscriber)")
+_KNOWN = text("""
+    SELECT EXISTS (SELECT FROM core_subscriber WHERE id = :name)
+        OR EXISTS (SELECT FROM core_delivery WHERE subscriber = :name AND state = :state)
+""")
 # Every figure is read from a partial index, and none is counted further than MOST: the size of the table is no matter.
 _LAG = text("""
     WITH RECURSIVE waiting AS (
@@ -168,7 +173,13 @@ class ReplayFilter(BaseModel):
 
 
 def replay_matching(session: Session, actor: Actor, wanted: ReplayFilter, reason: str | None = None) -> JobRow:
-    """Ask for a job that delivers again whatever fits the filter, in steps, with progress. Audited."""
+    """Ask for a job that delivers again whatever fits the filter, in steps, with progress. Audited.
+
+    Raises SubscriberUnknown for one that is not known and has no such delivery.
+    """
+    named, declared = wanted.subscriber, session.info["registry"].subscribers
+    if named and named not in declared and not session.scalar(_KNOWN, {"name": named, "state": wanted.state}):
+        raise SubscriberUnknown(name=named)
     job = enqueue(session, actor, f"core.{REPLAY_JOB}", wanted.model_dump(mode="json"))
     changes = {name: [None, value] for name, value in wanted.model_dump(mode="json").items() if value}
     record(

@@ -35,8 +35,6 @@ _IMPORTS = text("""
     DELETE FROM core_import i WHERE coalesce(ended_at, created_at) < :before
         AND NOT EXISTS (SELECT 1 FROM core_job j WHERE j.id = i.job_id)
 """)
-_FORMS = text("DELETE FROM core_idempotency WHERE scope LIKE 'form:%' AND created_at < :before")
-FORMS_KEPT = timedelta(days=1)
 _PAGE = text("SELECT id, occurred_at FROM core_event WHERE id > :after ORDER BY id LIMIT :most")
 _HELD = text("SELECT event_id FROM core_delivery WHERE event_id = ANY(:ids) AND state <> 'done'")
 # The lock keeps a replay from reviving a delivery between the look and the deletion.
@@ -45,12 +43,10 @@ _EVENTS = text("DELETE FROM core_event WHERE id = ANY(:ids)")
 
 
 def run_sweep(context: JobContext) -> dict[str, Any]:
-    """The job: delete old forms, deliveries and jobs that ended, then events nobody waits for, a thousand at a time."""
+    """The job: delete old deliveries and jobs that ended, then events nobody waits for, a thousand at a time."""
     with context.unit_of_work() as session:
         settings = read(session, PlatformSettings)
         names = list(session.scalars(_SUBSCRIBERS))
-    with context.unit_of_work() as session:
-        session.execute(_FORMS, {"before": now() - FORMS_KEPT})
     deliveries = events = 0
     if settings.delivery_days:
         before = now() - timedelta(days=settings.delivery_days)

@@ -24,6 +24,7 @@ from core.db.session import RING
 from core.errors import NotFound
 from core.events.event import Subscriber
 from core.events.models import SubscriberRow
+from core.i18n import _
 from core.switches import service as switches
 
 _GONE = text("""
@@ -33,6 +34,11 @@ _ORPHANED = text("""
     UPDATE core_delivery SET state = 'dead', failed_at = :at, last_error = 'Its plugin no longer declares this handler.'
     WHERE subscriber = ANY(:gone) AND state = 'pending'
 """)
+
+
+class SubscriberUnknown(NotFound):
+    code = "SUBSCRIBER_UNKNOWN"
+    sentence = _("No subscriber is called {name}. Run guildhall events lag to see those there are.")
 
 
 @dataclass(frozen=True)
@@ -142,14 +148,14 @@ def listening(session: Session) -> list[str]:
 def set_paused(session: Session, actor: Actor, subscriber: str, paused: bool, reason: str | None = None) -> None:
     """Let the deliveries of one subscriber wait, or go on, in every process within a second. Audited.
 
-    Raises NotFound for a subscriber that nobody knows.
+    Raises SubscriberUnknown.
     """
     row = session.get(SubscriberRow, subscriber, with_for_update=True)
     if row is None and subscriber in session.info["registry"].subscribers:
         keep(session)
         row = session.get(SubscriberRow, subscriber, with_for_update=True)
     if row is None:
-        raise NotFound()
+        raise SubscriberUnknown(name=subscriber)
     if row.paused == paused:
         return
     session.execute(update(SubscriberRow).where(SubscriberRow.id == subscriber).values(paused=paused))

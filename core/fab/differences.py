@@ -22,6 +22,7 @@ from core.gateway.request import actor
 from core.history.values import Closed
 from core.i18n import _
 from core.members.models import Member
+from core.resources import file_fields
 from core.resources.resource import BoundResource
 from core.wording import words
 
@@ -37,7 +38,10 @@ class Teller:
     def __init__(self, bound: BoundResource, values: Iterable[tuple[str, Any]]) -> None:
         self.bound = bound
         self.columns = bound.resource.columns_of_model
+        values = list(values)
         self._names = _names(self.columns, values)
+        self._files = file_fields.past(g.session, bound.plugin, bound.resource.files, values)
+        self._file = get_template_attribute("guildhall/file.html", "was")
         self._value = get_template_attribute("guildhall/ui.html", "value")
         self._chip = get_template_attribute("guildhall/ui.html", "member")
 
@@ -48,6 +52,8 @@ class Teller:
         column = self.columns.get(key)
         if column is None or value is None:
             return self._value(value)
+        if key in self.bound.resource.files and (known := self._files.get((key, value))) is not None:
+            return self._file(known)
         if words := self.bound.resource.states.get(key):
             return state(words)(value)
         if (key, value) in self._names if _is_hashable(value) else False:

@@ -17,6 +17,7 @@ from core.gateway.request import actor, platform
 from core.lists.lookup import named, target_of
 from core.members.models import Member
 from core.resources.file_fields import shown
+from core.resources.problems import states_of
 from core.resources.resource import BoundResource
 from core.wording import words as shown_words
 
@@ -50,7 +51,7 @@ def name_members(
 def _name_records(bound: BoundResource, rows: Sequence[dict[str, Any]], plain: str) -> None:
     """Show what the reader may know of by its name, each column by one query for all rows."""
     for key, column in bound.resource.columns_of_model.items():
-        if not column.foreign_keys or names_member(column):
+        if not column.foreign_keys or names_member(column) or key in bound.resource.choices:
             continue
         keys = {row[key] for row in rows if row.get(key) is not None}
         target = target_of(platform().registry, actor(), bound, key) if keys else None
@@ -65,7 +66,12 @@ def _name_records(bound: BoundResource, rows: Sequence[dict[str, Any]], plain: s
 
 
 def say(bound: BoundResource, rows: Sequence[dict[str, Any]], records: Sequence[Any]) -> None:
-    """Show what the resource says in place of its columns' values."""
+    """Show values of fixed lists in words, and what the resource says in place of its columns' values."""
+    for key in bound.resource.columns_of_model:
+        if values := () if key in bound.resource.states else states_of(bound.resource, key):
+            for row in rows:
+                if row.get(key) in values:
+                    row[key] = gettext(shown_words(row[key]))
     if bound.resource.display is None:
         return
     for row, said in zip(rows, bound.resource.display(g.session, records), strict=True):

@@ -112,13 +112,14 @@ class Listing(ModelView):  # type: ignore[misc]
 
     def _heads(self, state: ListState, columns: Sequence[str], view_id: UUID | None, rows: Dicts) -> Dicts:
         order, known = state.sort or self.bound.resource.order, self.bound.resource.columns_known
-        heads = []
+        heads, lead = [], lead_of(self.bound, columns)
         for name in columns:
             mine = order.lstrip("-") == name
             head: dict[str, Any] = {"name": name, "label": gettext(label_of(self.bound, name))}
             head["direction"] = ("desc" if order.startswith("-") else "asc") if mine else None
             counts = _counts(known[name]) if name in known else any(_is_number(row["cells"][name]) for row in rows)
             head["kind"] = "num" if counts else ""
+            head["lead"] = name == lead
             if name in sortable(self.bound):
                 down = order == name or (not mine and head["kind"] == "num") or (not mine and _is_date(known[name]))
                 turned = replace(state, sort=f"-{name}" if down else name, lost=())
@@ -130,7 +131,7 @@ class Listing(ModelView):  # type: ignore[misc]
         """What each row shows, and where it leads."""
         bound, me = self.bound, actor()
         cells = [{name: value_of(record, name) for name in columns} for record in rows.records]
-        name_members(bound, cells, plain=columns[0], names=rows.names)
+        name_members(bound, cells, plain=lead_of(bound, columns), names=rows.names)
         translate(bound, cells, rows.records)
         show_files(bound, cells, rows.records, small=True)
         say(bound, cells, rows.records)
@@ -225,6 +226,17 @@ class Listing(ModelView):  # type: ignore[misc]
         if "delete" in bound.resource.actions and me.can(bound.permission("delete")):
             found.append({"what": "delete", "label": gettext(_("Delete…")), "icon": "trash", "danger": True})
         return found
+
+
+def lead_of(bound: BoundResource, columns: Sequence[str]) -> str:
+    """The column that names a record: the first that is no number, moment or yes and no; else the first of all."""
+    known = bound.resource.columns_known
+    plain = (name for name in columns if name not in known or not _only_measures(known[name]))
+    return next(plain, columns[0])
+
+
+def _only_measures(column: Any) -> bool:
+    return _counts(column) or _is_date(column) or isinstance(column.type, Boolean)
 
 
 def _counts(column: Any) -> bool:

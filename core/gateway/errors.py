@@ -19,7 +19,7 @@ from flask import (
     url_for,
 )
 from flask_babel import gettext
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from core.actor import Actor
 from core.errors import DomainError, Invalid, Unauthenticated, Unavailable
@@ -47,6 +47,11 @@ HTTP = {
     500: ("INTERNAL", _("Something went wrong on our side. It has been noted under the request number.")),
     503: ("UNAVAILABLE", Unavailable.sentence),
 }
+# What can be said more precisely.
+_CSRF = _("The form has expired or came from elsewhere. Reload the page and try again.")
+_CSRF_API = _("With a cookie, send the page's token in the header X-CSRFToken; or use a bearer token instead.")
+_METHODS = _("This address does not take that method. It takes {methods}.")
+_MOST = _("The request is larger than the {most} bytes that are accepted here.")
 # The headline of a page; the sentence stands below it.
 TITLES = {
     400: _("That was not understood"),
@@ -124,11 +129,12 @@ def _http(problem: HTTPException) -> Any:
     code, sentence = _told(status)
     details = getattr(problem, "data", {}).get("messages") if hasattr(problem, "data") else None
     if type(problem).__name__ == "CSRFError":
-        code, sentence = (
-            "CSRF",
-            gettext(_("The form has expired or came from elsewhere. Reload the page and try again.")),
-        )
-    if isinstance(details, dict) and set(details) <= {"json", "query", "form", "headers", "path"}:
+        code, sentence = "CSRF", gettext(_CSRF_API if is_api() else _CSRF)
+    elif isinstance(problem, MethodNotAllowed) and problem.valid_methods:
+        sentence = gettext(_METHODS).format(methods=", ".join(sorted(problem.valid_methods)))
+    elif status == 413 and request.max_content_length and "form" not in request.mimetype:
+        sentence = gettext(_MOST).format(most=request.max_content_length)
+    if isinstance(details, dict) and set(details) <= {"json", "query", "form", "files", "headers", "path"}:
         merged: dict[str, Any] = {}
         for part in details.values():
             merged.update(part if isinstance(part, dict) else {"": part})

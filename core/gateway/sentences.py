@@ -62,6 +62,10 @@ KNOWN = (
     _("Input should be {choices}"),
     _("String should have at least {min} characters"),
     _("String should have at most {max} characters"),
+    _("There is no such event: {name}. Its plugin may not be installed."),
+    _("There is no such action: {name}. Its plugin may not be installed."),
+    _("The plugin of the event {name} is turned off."),
+    _("The plugin of the action {name} is turned off."),
 )
 PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
 

@@ -70,6 +70,8 @@ def import_command(
     row = _finished(platform, row.id)
     console.print(_figures("Would be", row.figures.get("tried", {})), highlight=False)
     _problems(platform, row)
+    if by is None and row.figures["tried"]["failed"]:
+        _ask_whose(platform, resource, {*plan.columns, *plan.constants})
     if dry_run or not _wanted(row):
         raise SystemExit(bool(row.figures["tried"]["failed"]))
     with platform.unit_of_work() as session:
@@ -82,14 +84,15 @@ def import_command(
 
 def _actor(session: Session, email: str | None) -> Actor:
     """Who imports. Raises click's refusal for an address that nobody has."""
-    from sqlalchemy import func, select
+    from sqlalchemy import select
 
     from core.members.acting import later
+    from core.members.email import is_same
     from core.members.models import Member
 
     if email is None:
         return Actor.system("command line", bulk=True)
-    member_id = session.scalar(select(Member.id).where(func.lower(Member.email) == email.lower()))
+    member_id = session.scalar(select(Member.id).where(is_same(Member.email, email)))
     if member_id is None:
         raise click.ClickException("No member has this e-mail address.")
     return later(session, member_id, impersonator=None, correlation_id=new_id())
@@ -123,6 +126,18 @@ def _finished(platform: Platform, import_id: UUID) -> Import:
 def _figures(verb: str, figures: dict[str, int]) -> str:
     told = ", ".join(f"{figures.get(name, 0):,} {name}" for name in ("created", "updated", "left", "failed"))
     return f"{verb}: {told} of {figures.get('rows', 0):,} rows."
+
+
+def _ask_whose(platform: Platform, resource: str, said: set[str]) -> None:
+    """The platform itself owns nothing: what belongs to a member needs one named, by the file or beside it."""
+    from core.imports import service
+
+    with platform.unit_of_work() as session:
+        owner = service.resource_of(session, resource).resource.owner
+    if owner and owner not in said:
+        console.print(
+            f"Say whose the records are: --by EMAIL, or --map {owner}=COLUMN.", highlight=False, soft_wrap=True
+        )
 
 
 def _wanted(row: Import) -> bool:

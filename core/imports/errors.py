@@ -31,6 +31,11 @@ class NoHeader(FileUnreadable):
     sentence = _("The first row does not say what the columns are. Write their names there.")
 
 
+class RecordsUnknown(NotFound):
+    code = "RECORDS_UNKNOWN"
+    sentence = _("Nothing called {name} can be imported. Write plugin.thing, such as suggestions.suggestion.")
+
+
 class ImportFileForgotten(NotFound):
     code = "IMPORT_FILE_FORGOTTEN"
     status = 409

@@ -5,18 +5,15 @@ A job that was killed goes on behind the last chunk that was committed, so that 
 
 from __future__ import annotations
 
-import random
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from sqlalchemy import insert
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
@@ -26,16 +23,14 @@ from core.imports import service, undoing
 from core.imports.models import Import, ImportRow
 from core.imports.plan import Plan, allow
 from core.imports.rows import Reader
-from core.imports.steps import acting, available, keep_problems
+from core.imports.steps import acting, available, keep_problems, patiently
 from core.imports.table import Line, Sheet, open_sheet
 from core.imports.writing import Writer, Written, marks
 from core.jobs.job import JobContext
 from core.resources.resource import BoundResource
 
 CHUNK = 1000
-TRIES = 6
 STEP = {"checking": "tried", "running": "done"}
-MET = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 FIGURES = ("rows", "created", "updated", "left", "failed")
 
 
@@ -80,7 +75,7 @@ class _Step:
                 with self._context.unit_of_work() as session:  # the keys of rows done before
                     self._reader.read(session, acting(session, self._row), lines)
                 continue
-            self._patiently(lines)
+            patiently(partial(self._try if self._step == "tried" else self._do, lines))
             self._context.progress(self.figures["rows"])
         with self._context.unit_of_work() as session:
             row = session.get_one(Import, self._row.id, with_for_update=True, populate_existing=True)
@@ -93,16 +88,6 @@ class _Step:
                         service.forget(session, row)
         self._context.progress(self.figures["rows"], self.figures["rows"])
         return dict(self.figures)
-
-    def _patiently(self, lines: Sequence[Line]) -> None:
-        """Do a chunk, again where another import, or somebody at a page, was in the way of all of it."""
-        for tried in range(1, TRIES + 1):
-            try:
-                return self._try(lines) if self._step == "tried" else self._do(lines)
-            except OperationalError as problem:
-                if tried == TRIES or not isinstance(problem.orig, MET):
-                    raise
-                time.sleep(random.uniform(0, 0.1 * 2**tried))
 
     def _try(self, lines: Sequence[Line]) -> None:
         written = Written()

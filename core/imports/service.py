@@ -23,7 +23,7 @@ from core.files.errors import FileTypeRefused
 from core.files.upload import SPREADSHEET
 from core.ids import new_id
 from core.imports import cells
-from core.imports.errors import FileUnreadable, ImportFileForgotten, ImportNotReady
+from core.imports.errors import FileUnreadable, ImportFileForgotten, ImportNotReady, RecordsUnknown
 from core.imports.models import Import, ImportProblem
 from core.imports.plan import Plan, allow, catalogues_of, check, existing_choices, guess
 from core.imports.rows import Problem, Reader, Row
@@ -52,10 +52,10 @@ class Preview:
 
 
 def resource_of(session: Session, key: str) -> BoundResource:
-    """The resource ``key`` of which records may be made. Raises NotFound, also while its plugin is disabled."""
+    """The resource ``key`` of which records may be made. Raises RecordsUnknown, also while its plugin is disabled."""
     bound: BoundResource | None = session.info["registry"].resources.get(key)
     if bound is None or "create" not in bound.resource.actions or bound.plugin in lifecycle.disabled(session):
-        raise NotFound()
+        raise RecordsUnknown(name=key)
     return bound
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TypeVar
 from uuid import UUID
 
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from core import lifecycle
@@ -19,7 +24,10 @@ from core.members.acting import later
 from core.resources.resource import BoundResource
 
 ADDRESS = re.compile(r"[^\s'\"]{1,200}@[^\s'\"]{1,200}")
+TRIES = 6
+MET = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 SYSTEM = Actor.system("import", bulk=True)
+Done = TypeVar("Done")
 
 
 def acting(session: Session, row: Import) -> Actor:
@@ -35,6 +43,18 @@ def available(session: Session, row: Import) -> BoundResource:
     if bound is None or bound.plugin in lifecycle.disabled(session):
         raise RecordsUnavailable()
     return bound
+
+
+def patiently(chunk: Callable[[], Done]) -> Done:
+    """Do a chunk, again where another import, or somebody at a page, was in the way of all of it."""
+    for tried in range(1, TRIES):
+        try:
+            return chunk()
+        except OperationalError as problem:
+            if not isinstance(problem.orig, MET):
+                raise
+            time.sleep(random.uniform(0, 0.1 * 2**tried))
+    return chunk()
 
 
 def keep_problems(session: Session, import_id: UUID, step: str, problems: Iterable[Problem]) -> None:

@@ -75,11 +75,7 @@ class Writer:
         self._plan, self._required, self._dry = plan, required, dry
         self._bound = copy.copy(bound)
         self._bound.events = {}
-        resource = bound.resource
-        referred = {key.column.table.name for one in resource.columns_of_model.values() for key in one.foreign_keys}
-        self._plain = not any(getattr(resource, name) for name in MORE_THAN_ROWS)
-        self._plain = self._plain and not any(table in registry.soft_deleted for table in referred)
-        self._plain = self._plain and _is_flat(bound)
+        self._plain = is_plain(registry, bound)
         self._sure = any(set(one) <= set(plan.keys) for one in unique_keys(bound))
 
     def write(self, session: Session, actor: Actor, rows: Iterable[Row]) -> Written:
@@ -244,6 +240,14 @@ class Writer:
 def _lock_order(act: Act) -> str:
     """Imports that write the same keys at once write them in one order, and wait for each other instead of deadlock."""
     return str(act.row.key)
+
+
+def is_plain(registry: Registry, bound: BoundResource) -> bool:
+    """Whether writing a record is no more than writing its row, so that many can be written by one statement."""
+    resource = bound.resource
+    referred = {key.column.table.name for one in resource.columns_of_model.values() for key in one.foreign_keys}
+    more = any(getattr(resource, name) for name in MORE_THAN_ROWS)
+    return not more and not any(table in registry.soft_deleted for table in referred) and _is_flat(bound)
 
 
 def _is_flat(bound: BoundResource) -> bool:

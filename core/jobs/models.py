@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from core.db.base import Count, CreatedAt, Id, Instant, Json, Model
 
+CAUSED_BY = "caused_by"  # in a checkpoint, beside what the job saves: the event or the job that led to it
 STATES = ("queued", "running", "done", "failed", "cancelled")
 
 

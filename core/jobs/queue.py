@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from core import lifecycle
 from core.actor import Actor
 from core.clock import now
-from core.db.session import RING
+from core.db.session import CAUSES, RING, WITNESS
 from core.errors import Conflict, NotFound
 from core.i18n import _
-from core.jobs.models import JobRow, ScheduleRow
+from core.jobs.models import CAUSED_BY, JobRow, ScheduleRow
 from core.observability import traces
 from core.observability.committed import when_committed
 
@@ -28,13 +28,17 @@ class JobNotRetryable(Conflict):
 def enqueue(session: Session, actor: Actor, kind: str, params: dict[str, Any] | None = None) -> JobRow:
     """Write a job row; a worker starts it after the commit. ``kind`` is ``<plugin>.<job>``.
 
+    What the actor does it for, correlation and cause, is what the job does it for.
+
     Raises LookupError for a kind that no loaded plugin declares.
     """
     if kind not in session.info["registry"].jobs:
         raise LookupError(f"no plugin declares the job {kind}")
+    cause = actor.causation_id or session.info.get(CAUSES, {}).get(actor.correlation_id)
     job = JobRow(
         kind=kind,
         params=params or {},
+        checkpoint={CAUSED_BY: str(cause)} if cause else {},
         member_id=actor.member_id,
         actor_name=actor.name[:120],
         correlation_id=actor.correlation_id,
@@ -43,6 +47,7 @@ def enqueue(session: Session, actor: Actor, kind: str, params: dict[str, Any] | 
     session.add(job)
     session.flush()
     session.info[RING] = True
+    session.info.get(WITNESS, []).append(job.id)
     if mark := traces.mark(f"enqueue {kind}", job.correlation_id, job.id, job=job.id):
         when_committed(session, mark)
     return job

@@ -20,9 +20,9 @@ from sqlalchemy.orm import Session
 from core import lifecycle
 from core.actor import Actor
 from core.clock import now
-from core.db.session import Database
+from core.db.session import CAUSES, Database
 from core.jobs.job import JobCancelled
-from core.jobs.models import JobRow
+from core.jobs.models import CAUSED_BY, JobRow
 from core.observability import metrics, traces
 from core.switches import service as switches
 
@@ -43,16 +43,19 @@ class Running:
             name=job.actor_name,
             member_id=job.member_id,
             correlation_id=job.correlation_id,
+            causation_id=job.id,
             impersonator=job.impersonator_id,
             bulk=True,
         )
         self._mine = (JobRow.id == job.id, JobRow.attempts == job.attempts, JobRow.state == "running")
         self._database = database
-        self._checkpoint = dict(job.checkpoint)
+        self._cause = {key: value for key, value in job.checkpoint.items() if key == CAUSED_BY}
+        self._checkpoint = {key: value for key, value in job.checkpoint.items() if key != CAUSED_BY}
 
     @contextmanager
     def unit_of_work(self) -> Iterator[Session]:
         with self._database.unit_of_work(self.actor) as session:
+            session.info[CAUSES] = {self.actor.correlation_id: self.job_id}
             yield session
 
     def progress(self, done: int, total: int | None = None) -> None:
@@ -69,7 +72,8 @@ class Running:
 
     def save(self, session: Session, **state: Any) -> None:
         self._checkpoint = {**self._checkpoint, **state}
-        statement = update(JobRow).where(*self._mine).values(checkpoint=self._checkpoint, lease_until=now() + LEASE)
+        statement = update(JobRow).where(*self._mine).values(checkpoint={**self._checkpoint, **self._cause})
+        statement = statement.values(lease_until=now() + LEASE)
         if session.scalar(statement.returning(JobRow.id)) is None:
             raise JobCancelled()
 

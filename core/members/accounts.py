@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import access
@@ -18,6 +18,7 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.events.publish import publish
 from core.i18n import _
 from core.members import service, sessions, signed, throttle
+from core.members.email import folded, is_same
 from core.members.events import PasswordResetRequested, VerificationRequested
 from core.members.models import Credential, Member
 from core.platform_settings import PlatformSettings
@@ -134,9 +135,9 @@ def _mail_a_way_in(session: Session, actor: Actor, member: Member) -> None:
 
 
 def _by_email(session: Session, email: str) -> Member | None:
-    return session.scalar(select(Member).where(func.lower(Member.email) == email.strip().lower()))
+    return session.scalar(select(Member).where(is_same(Member.email, email)))
 
 
 def _count(session: Session, actor: Actor, email: str) -> None:
     """Nobody's letter box is filled: mails to an address, and from one machine, are slowed down as guesses are."""
-    throttle.attempt(session, f"mail:{email}", ip=actor.ip).failed()
+    throttle.attempt(session, f"mail:{folded(email)}", ip=actor.ip).failed()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core import access
@@ -13,6 +13,7 @@ from core.db import locks
 from core.errors import NotFound
 from core.i18n import _
 from core.members import service, sessions
+from core.members.email import is_same
 from core.members.models import Member
 
 
@@ -35,7 +36,7 @@ def create_first_admin(session: Session, email: str) -> str | None:
 
 def reset_password(session: Session, actor: Actor, email: str, password: str) -> None:
     """Give the account with this e-mail a new password and end all its sessions. Raises MemberUnknown."""
-    member = session.scalar(select(Member).where(func.lower(Member.email) == email.lower()))
+    member = session.scalar(select(Member).where(is_same(Member.email, email)))
     if member is None or member.user_id is None:
         raise MemberUnknown(email=email)
     service.set_password(session, actor, member.id, password)

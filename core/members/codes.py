@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NoReturn
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
@@ -18,6 +18,7 @@ from core.errors import Conflict, Unauthenticated
 from core.events.publish import publish
 from core.i18n import _
 from core.members import factors, one_time, phones, service, sessions, throttle, two_factor
+from core.members.email import folded, is_same
 from core.members.events import SignInFailed
 from core.members.models import Member
 from core.members.one_time import Asked, Channel, CodeUnusable, TooManyMessages, one_time_code
@@ -44,9 +45,9 @@ def ask(session: Session, actor: Actor, *, email: str) -> Asked:
     """Ask for a code to sign in with. Raises CodesOff, TooManyAttempts; nothing tells whether the address is known."""
     if not offered(session):
         raise CodesOff()
-    name = email.strip().lower()
+    name = folded(email)
     throttle.attempt(session, f"mail:{name}", ip=actor.ip).failed()
-    member = session.scalar(select(Member).where(func.lower(Member.email) == name))
+    member = session.scalar(select(Member).where(is_same(Member.email, email)))
     return one_time.make(session, actor, "sign_in", "mail", _able(member), name)
 
 

@@ -25,6 +25,7 @@ from core.db.base import CreatedAt, Id, Instant, Json, Model
 
 STATUSES = ("active", "suspended", "closed")
 TIERS = ("free", "pro", "enterprise")
+SOURCES = ("registration", "import")
 CHANNELS = ("mail", "sms")
 
 
@@ -55,7 +56,7 @@ class Member(Model):
     time_zone: Mapped[str] = mapped_column(String(64), server_default="UTC", default="UTC")
     preferred_chain: Mapped[int] = mapped_column(BigInteger, server_default="146", default=146)  # EIP-155 chain id
     source: Mapped[str] = mapped_column(
-        String(20), server_default="registration", default="registration", info={"pii": False}
+        String(20), server_default="registration", default="registration", info={"pii": False, "choices": SOURCES}
     )
     joined_at: Mapped[CreatedAt]
     last_login_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), info={"audit": False})
@@ -132,6 +133,7 @@ class MemberSession(Model):
     """A signed-in browser or client; revoking it ends its cookie and its tokens at once."""
 
     __tablename__ = "core_session"
+    __table_args__ = (Index("ix_core_session_expires_at", "expires_at"),)
 
     id: Mapped[Id]
     member_id: Mapped[UUID] = mapped_column(ForeignKey("core_member.id", ondelete="CASCADE"), index=True)

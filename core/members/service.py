@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from sqlalchemy import column, func, insert, literal_column, select, table, tuple_, update
+from sqlalchemy import column, insert, literal_column, select, table, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import Session
 
@@ -23,6 +23,7 @@ from core.events.publish import publish
 from core.i18n import _
 from core.ids import new_id
 from core.members import passwords, sessions, signed, throttle, two_factor
+from core.members.email import folded, is_same, plausible
 from core.members.events import CredentialChanged, EmailVerified, MemberRegistered, SignInFailed
 from core.members.models import TIERS, Credential, Identity, Member, TierChange
 from core.members.signals import KINDS as KINDS
@@ -77,8 +78,8 @@ def register(
     problems = passwords.problems(password, (email or "").strip(), display_name) if password is not None else {}
     email, display_name = check_profile(email, display_name, problems)
     if email is not None:
-        locks.advisory(session, f"core.members.email:{email.lower()}")
-        if session.scalar(select(Member.id).where(func.lower(Member.email) == email.lower())):
+        locks.advisory(session, f"core.members.email:{folded(email)}")
+        if session.scalar(select(Member.id).where(is_same(Member.email, email))):
             raise EmailTaken()
     member = Member(id=new_id(), display_name=display_name, email=email, source="registration")
     member.user_id = _new_user(session, member.id)
@@ -122,7 +123,7 @@ def check_profile(
     """E-mail, if any, and name as they are kept. Raises Invalid, with ``problems`` found before."""
     found = dict(problems or {})
     email = None if email is None else email.strip()
-    if email is not None and not _plausible(email):
+    if email is not None and not plausible(email):
         found["email"] = [_("This is not an e-mail address.")]
     display_name = unicodedata.normalize("NFC", display_name).strip()
     if not 1 <= len(display_name) <= 120 or not display_name.isprintable():
@@ -162,7 +163,7 @@ def authenticate(session: Session, actor: Actor, *, email: str, password: str, d
     for an unknown address as for a wrong password, and says the same.
     """
     attempt = throttle.attempt(session, email, ip=actor.ip, device=device)
-    query = select(Member, Credential).join(Credential).where(func.lower(Member.email) == email.strip().lower())
+    query = select(Member, Credential).join(Credential).where(is_same(Member.email, email))
     found = session.execute(query).tuples().first()
     if not passwords.matches(found[1].password_hash if found else None, password) or found is None:
         attempt.failed()
@@ -293,8 +294,3 @@ def _identities(session: Session, kind: str, subjects: Iterable[str]) -> dict[st
     wanted = [(kind, subject) for subject in subjects]
     query = select(Identity.subject, Identity.member_id)
     return dict(session.execute(query.where(tuple_(Identity.kind, Identity.subject).in_(wanted))).tuples().all())
-
-
-def _plausible(email: str) -> bool:
-    local, at, domain = email.rpartition("@")
-    return bool(at and local and domain.strip(".") and len(email) <= 254 and email.isprintable() and " " not in email)

@@ -113,7 +113,8 @@ def note_seen(
     """
     if not read(session, PlatformSettings).signal_days:
         return
-    seen: dict[str, str | None] = {"address": _network(address), "device": device, "wallet": wallet and wallet.lower()}
+    near = network_of(address)
+    seen: dict[str, str | None] = {"address": near, "device": device, "wallet": wallet and wallet.lower()}
     at = now()
     rows = [
         {"member_id": member_id, "value": _hash(session, kind, value), "kind": kind, "first_at": at, "seen_at": at}
@@ -173,7 +174,8 @@ def sweep(context: JobContext) -> dict[str, Any]:
             return {"forgotten": gone}
 
 
-def _network(address: str | None) -> str | None:
+def network_of(address: str | None) -> str | None:
+    """What an IP address counts as: of IPv6 its network (/64), all of which one household has. None for no address."""
     try:
         ip = ip_address(address or "")
     except ValueError:

@@ -13,7 +13,7 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import Integer, cast, delete, extract, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,9 @@ from core.clock import now
 from core.db import locks
 from core.errors import Limit
 from core.i18n import _
+from core.members.email import folded
 from core.members.models import FailedAttempt
+from core.members.signals import network_of
 
 FREE = {"account": 5, "device": 5, "address": 50}
 FIRST_WAIT = timedelta(seconds=15)
@@ -47,11 +49,13 @@ class Attempt:
     def failed(self) -> None:
         """Count a failure. The caller must raise an error that ``keeps``."""
         at = now()
-        counted = _failures(self.session, self.keys)
-        for key in sorted(self.keys):
-            row = {"key": key, "failures": counted.get(key, 0) + 1, "last_at": at}
-            statement = insert(FailedAttempt).values(row)
-            self.session.execute(statement.on_conflict_do_update(index_elements=["key"], set_=row))
+        for key in sorted(self.keys):  # attempts on other accounts count for the same address meanwhile
+            statement = insert(FailedAttempt).values(key=key, failures=1, last_at=at)
+            since = extract("epoch", statement.excluded.last_at - FailedAttempt.last_at)
+            forgotten = func.greatest(0, func.floor(since / FORGET_ONE_EVERY.total_seconds()))
+            left = func.greatest(0, FailedAttempt.failures - cast(forgotten, Integer))
+            counted = {"failures": left + 1, "last_at": at}
+            self.session.execute(statement.on_conflict_do_update(index_elements=["key"], set_=counted))
         old = select(FailedAttempt.key).where(FailedAttempt.last_at < at - STALE).limit(20)
         stale = old.with_for_update(skip_locked=True)
         self.session.execute(delete(FailedAttempt).where(FailedAttempt.key.in_(stale)))
@@ -66,11 +70,11 @@ def attempt(session: Session, account: str, *, ip: str | None = None, device: st
 
     ``account`` is what was typed, or a member's id. ``device`` is a browser that is known to be that person's.
     """
-    name = account.strip().lower()
+    name = folded(account)
     own = _key(session, "device", f"{device}:{name}") if device else _key(session, "account", name)
     named = {own: "device" if device else "account"}
     if ip and not device:
-        named[_key(session, "address", ip)] = "address"
+        named[_key(session, "address", network_of(ip) or "unknown")] = "address"
     locks.advisory(session, f"core.members.attempt:{own.hex()}")
     at = now()
     rows = session.execute(select(FailedAttempt).where(FailedAttempt.key.in_(named))).scalars()
@@ -79,12 +83,6 @@ def attempt(session: Session, account: str, *, ip: str | None = None, device: st
     if (left := max(waits, default=timedelta())) > timedelta():
         raise TooManyAttempts(retry_after=math.ceil(left.total_seconds()))
     return Attempt(session, tuple(named))
-
-
-def _failures(session: Session, keys: tuple[bytes, ...]) -> dict[bytes, int]:
-    at = now()
-    rows = session.execute(select(FailedAttempt).where(FailedAttempt.key.in_(keys))).scalars()
-    return {row.key: max(0, row.failures - int((at - row.last_at) / FORGET_ONE_EVERY)) for row in rows}
 
 
 def _wait(kind: str, failures: int) -> timedelta:

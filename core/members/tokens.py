@@ -83,7 +83,10 @@ def session_of(session: Session, token: str) -> UUID:
 @lru_cache(maxsize=KNOWN_TOKENS)
 def _key_of(token: str) -> str:
     """The ``kid`` that the token names."""
-    return str(jwt.get_unverified_header(token).get("kid"))
+    kid = str(jwt.get_unverified_header(token).get("kid"))
+    if not kid.isprintable():  # no key of ours, and no text that the database takes
+        raise ValueError
+    return kid
 
 
 @lru_cache(maxsize=KNOWN_TOKENS)

@@ -53,7 +53,7 @@ def plugin_group(context: click.Context) -> None:
 @click.pass_obj
 def plugin_list(platform: Platform, as_json: bool) -> None:
     """Every plugin that was found, its state and why."""
-    from core.loader import state_of
+    from core.loader import missing_folders, state_of
 
     with platform.unit_of_work() as session:
         rows = [
@@ -67,6 +67,8 @@ def plugin_list(platform: Platform, as_json: bool) -> None:
     for row in rows:
         table.add_row(*row)
     console.print(table)
+    for part in missing_folders(platform.config):
+        click.echo(f"GUILDHALL_PLUGIN_PATH names {part}, which is no folder.", err=True)
 
 
 @plugin_group.command("doctor")
@@ -134,11 +136,13 @@ plugin_group.add_command(plugin_eject)
 @click.pass_obj
 def plugin_purge(platform: Platform, name: str, yes: bool) -> None:
     """Delete a disabled plugin's tables and all that is kept of it. Nothing brings them back but a backup."""
-    from core.purge import purge
+    from core.purge import purge, require_purgeable
 
+    actor = Actor.system("command line")
+    require_purgeable(platform, actor, name)
     if not yes:
         click.confirm(f"Delete every table of {name} with all that is in them?", abort=True)
-    purge(platform, Actor.system("command line"), name)
+    purge(platform, actor, name)
     console.print(f"{name} is purged. Take it out before the next start, or its tables are made anew, empty.")
 
 

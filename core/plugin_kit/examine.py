@@ -16,7 +16,7 @@ from config import Config
 from core.lifecycle import State
 from core.loader import Found
 from core.platform import Platform
-from core.plugin_kit import description, doors, effects, hooking, repeating, revisions, sources
+from core.plugin_kit import description, doors, effects, hooking, repeating, revisions, sources, suggesting
 from core.plugin_kit.finding import Finding
 from core.plugin_kit.scaffold import refusal
 from core.plugin_kit.throwaway import config_of
@@ -80,6 +80,8 @@ def _examine(platform: Platform, wanted: list[str], tell: Tell) -> Iterator[Find
     yield from _step("", lambda: doors.examine(app, platform, names))
     tell("reading the API description")
     yield from _step("", lambda: description.examine(app, platform, names))
+    tell("reading the automations it suggests")
+    yield from _step("", lambda: suggesting.examine(platform, names))
     tell("letting hooks raise")
     yield from _step("", lambda: hooking.examine(app, platform, names))
     tell("delivering events twice")

@@ -16,7 +16,7 @@ from core.platform import Platform
 # What tells of the delivering itself, and not of its effect.
 APART = {"core_delivery", "core_generation", "core_subscriber", "core_worker", "core_plugin", "core_webhook_attempt"}
 _AGAIN = text("""
-    UPDATE core_delivery SET state = 'pending', due_at = :at, done_at = NULL
+    UPDATE core_delivery SET state = 'pending', due_at = :at, done_at = NULL, attempts = 0
     WHERE subscriber = :subscriber AND state = 'done'
 """)
 _FAILED = text("""

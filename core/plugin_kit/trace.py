@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.clock import rfc3339
-from core.events.causes import MOST, chain, ordered
+from core.events.causes import MOST, chain, jobs_between, ordered
 from core.events.models import Delivery, EventRow
 from core.plugin_kit.errors import CauseUnknown
 
@@ -56,7 +56,7 @@ def trace(session: Session, key: UUID) -> tuple[list[Step], bool]:
         told.setdefault(delivery.event_id, []).append(delivery)
     roots: list[Step] = []
     path: list[Step] = []
-    for depth, one in ordered(events):
+    for depth, one in ordered(events, jobs_between(session, events)):
         step = Step(one, tuple(told.get(one.id, ())))
         del path[depth:]
         (path[-1].effects if path else roots).append(step)

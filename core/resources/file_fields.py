@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from core.errors import Invalid
 from core.files import service
 from core.files.models import StoredFile
 from core.i18n import _
+from core.ids import uuid_of
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -77,10 +78,35 @@ def shown(record: Any, column: str) -> dict[str, Any] | None:
     return found
 
 
+def past(
+    session: Session, plugin: str, files: Mapping[str, Any], values: Iterable[tuple[str, Any]]
+) -> dict[tuple[str, Any], dict[str, Any]]:
+    """What is shown of the files that ``values``, each with its column, name or once named, as ``told`` says it; one
+    statement for all. ``url`` is None unless a record holds the file still."""
+    wanted = {(column, value): key for column, value in values if column in files and (key := _key(value)) is not None}
+    if not wanted:
+        return {}
+    purposes = {f"{plugin}.{upload.name}" for upload in files.values()}
+    query = sa.select(StoredFile).where(StoredFile.id.in_(set(wanted.values())), StoredFile.purpose.in_(purposes))
+    known = {row.id: row for row in session.scalars(query)}
+    return {
+        one: told(session, row) if row.state == "kept" else {**_about(row), "url": None}
+        for one, key in wanted.items()
+        if (row := known.get(key)) is not None
+    }
+
+
+def _key(value: Any) -> UUID | None:
+    return value if isinstance(value, UUID) else uuid_of(value) if isinstance(value, str) else None
+
+
 def told(session: Session, row: StoredFile) -> dict[str, Any]:
     """What is shown of a file: id, name, media_type, size (bytes) and url, a path that expires."""
-    about = {"id": str(row.id), "name": row.name, "media_type": row.media_type, "size": row.size}
-    return {**about, "url": service.link(session, row)}
+    return {**_about(row), "url": service.link(session, row)}
+
+
+def _about(row: StoredFile) -> dict[str, Any]:
+    return {"id": str(row.id), "name": row.name, "media_type": row.media_type, "size": row.size}
 
 
 def forget_unused(session: Session, plugin: str, resource: Any) -> int:

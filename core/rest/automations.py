@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
-from core.automations import running, service, transfer, trial
+from core.automations import running, service, suggested, transfer, trial
 from core.automations.models import RUN_STATES, STATES, TURN_STATES, Automation, AutomationRun, AutomationTurn
 from core.rest import fields
 from core.rest.auth import rest
@@ -43,6 +43,7 @@ class AutomationSchema(Schema):
 class AutomationShownSchema(AutomationSchema):
     definition = fields.Raw(metadata={**WHAT, "description": "What the newest version says."})
     waits = fields.Raw(metadata={"type": "object", "description": "What it names that is not there, by place."})
+    readable = fields.Boolean(metadata={"description": "This release can read it; else it is shown as it is kept."})
     stopped = fields.Boolean(metadata={"description": "All automations are switched off."})
     lacking = fields.List(
         fields.String(), metadata={"description": "Permissions that who turned it on no longer holds."}
@@ -107,6 +108,22 @@ class TrialSchema(Schema):
 
 class AutomationFileSchema(Schema):
     yaml = fields.String(metadata={"example": "automations:\n  - name: Welcome\n"})
+
+
+class AutomationCopySchema(Schema):
+    automation_id = fields.UUID()
+    changed = fields.Boolean(metadata={"description": "The plugin suggests something else by now."})
+    altered = fields.Boolean(metadata={"description": "The copy was changed since it was taken over."})
+
+
+class SuggestionSchema(Schema):
+    key = fields.String(metadata={"example": "mentoring.mentoring_finished"})
+    plugin = fields.String(metadata={"example": "mentoring"})
+    label = fields.String(metadata={"example": "Mentoring finished"})
+    description = fields.String()
+    definition = fields.Raw(metadata=WHAT)
+    waits = fields.Raw(metadata={"type": "object", "description": "What it names that is not there, by place."})
+    copies = fields.List(fields.Nested(AutomationCopySchema), metadata={"description": "What was taken over."})
 
 
 class AutomationQuery(PageQuery):
@@ -181,8 +198,8 @@ def show_automation(session: Session, actor: Actor, automation_id: UUID) -> dict
     one = service.find(session, actor, automation_id)
     stands = service.standing(session, one)
     shown = {name: getattr(one, name) for name in AutomationSchema().fields}
-    definition = service.definition_of(session, one).plain
-    of = {name: getattr(stands, name) for name in ("waits", "stopped", "lacking", "pending", "runs")}
+    definition = service.kept(session, one).plain
+    of = {name: getattr(stands, name) for name in ("waits", "readable", "stopped", "lacking", "pending", "runs")}
     return {**shown, **of, "definition": definition}
 
 
@@ -251,6 +268,41 @@ def list_automation_runs(session: Session, actor: Actor, query: dict[str, Any]) 
 def repeat_automation_run(session: Session, actor: Actor, run_id: UUID) -> AutomationRun:
     """Make a run that failed anew; what it did stays done, and is not done twice."""
     return running.run_again(session, actor, run_id)
+
+
+@rest.get("/automations/suggestions", permission=service.SEE)
+@rest.response(200, SuggestionSchema(many=True))
+def list_automation_suggestions(session: Session, actor: Actor) -> list[dict[str, Any]]:
+    """What the plugins that are on suggest, and what was taken over of it."""
+    return [
+        {
+            "key": one.key,
+            "plugin": one.plugin,
+            "label": one.suggestion.label,
+            "description": one.suggestion.description,
+            "definition": one.suggestion.said.plain,
+            "waits": one.waits,
+            "copies": [
+                {"automation_id": copy.automation.id, "changed": copy.changed, "altered": copy.altered}
+                for copy in one.copies
+            ],
+        }
+        for one in suggested.listing(session, actor)
+    ]
+
+
+@rest.post("/automations/suggestions/<key>/take", permission=service.CREATE)
+@rest.response(201, AutomationSchema)
+def take_automation_suggestion(session: Session, actor: Actor, key: str) -> Automation:
+    """Take over a copy, a draft."""
+    return suggested.take(session, actor, key)
+
+
+@rest.post("/automations/<uuid:automation_id>/renew", permission=service.UPDATE)
+@rest.response(200, AutomationSchema)
+def renew_automation(session: Session, actor: Actor, automation_id: UUID) -> Automation:
+    """Make what the plugin suggests now the newest version of a copy. One that is on goes on with its own."""
+    return suggested.renew(session, actor, automation_id)
 
 
 @rest.get("/automations/file", permission=service.SEE)

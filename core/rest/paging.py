@@ -65,6 +65,7 @@ def _as(kind: type, value: Any) -> Any:
         return number
     if not isinstance(value, str) or "\x00" in value:
         raise ValueError
+    value.encode()  # a lone surrogate is no text; its error is a ValueError
     if kind is UUID:
         return UUID(value)
     if kind is datetime:

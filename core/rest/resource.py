@@ -15,6 +15,7 @@ from core.actor import Actor
 from core.addresses import CHAINS, AddressColumn
 from core.db.base import Units
 from core.lists.conditions import kind_of, search_for
+from core.resources.declaration import DELETED_AT
 from core.resources.resource import BoundResource
 from core.rest import bulk, fields, record_acts, version
 from core.rest.blueprint import RestBlueprint
@@ -22,6 +23,12 @@ from core.rest.paging import Page, PageQuery, paginate
 from core.rest.schema import Schema
 
 LONGEST_TEXT = 20_000
+ALL_DELETED = "Those that were deleted and can be restored, for who may delete."
+ONE_DELETED = "The record was deleted and can be restored; for who may delete."
+DELETED_SINCE = {
+    "description": "When it was deleted; null for one that is there. Who may delete sees and restores deleted ones.",
+    "example": None,
+}
 Order = list[tuple[Any, bool]]  # columns, unique together, each with whether it descends
 
 
@@ -55,13 +62,16 @@ def add_routes(rest: RestBlueprint, bound: BoundResource) -> None:
 
     if "show" in resource.actions:
 
-        def show(session: Session, actor: Actor, key: str) -> Any:
-            record = bound.get(session, actor, key)
+        def show(session: Session, actor: Actor, query: dict[str, Any] | None = None, *, key: str) -> Any:
+            record = bound.get(session, actor, key, deleted=bool(query and query["deleted"]))
             version.tell(bound, record)
             return filled(bound, session, record)
 
         _named(show, f"get_{bound.name}", f"Get one {label}.")
-        rest.get(single, signed_in=True)(rest.response(200, shown(), headers=version.ETAG)(show))
+        show = rest.response(200, shown(), headers=version.ETAG)(show)
+        if resource.soft_delete:
+            show = rest.arguments(_one_query(bound), location="query")(show)
+        rest.get(single, signed_in=True)(show)
 
     if "update" in resource.actions:
 
@@ -110,13 +120,14 @@ def shown_schema(bound: BoundResource) -> type[Schema]:
     """What answers show of a record, by REST and GraphQL alike."""
     resource = bound.resource
     keys = resource.readable if resource.rest else tuple(key for key in resource.readable if key in resource.graphql)
-    return schema(name_of(bound), bound, keys, written=False)
+    deleted = {DELETED_AT: fields.Instant(allow_none=True, metadata=DELETED_SINCE)} if resource.soft_delete else {}
+    return schema(name_of(bound), bound, keys, written=False, **deleted)
 
 
-def schema(name: str, bound: BoundResource, keys: tuple[str, ...], *, written: bool) -> type[Schema]:
-    """A schema class over the columns ``keys``."""
+def schema(name: str, bound: BoundResource, keys: tuple[str, ...], *, written: bool, **more: Any) -> type[Schema]:
+    """A schema class over the columns ``keys``, with ``more`` fields."""
     columns = bound.resource.columns_known
-    made = {key: _field(bound, key, written=written) for key in keys if not _secret(columns[key])}
+    made = {key: _field(bound, key, written=written) for key in keys if not _secret(columns[key])} | more
     found = Schema.from_dict(dict(made), name=f"{name}Schema")
     assert issubclass(found, Schema)
     return found
@@ -183,12 +194,21 @@ def list_query(bound: BoundResource) -> Schema:
         made["q"] = fields.String(validate=validate.Length(max=120), metadata=about)
     for key in bound.resource.filters:
         made |= _filters(bound, key)
-    if bound.resource.soft_delete:
-        about = {"description": "Those that were deleted and can be restored, for who may delete."}
-        made["deleted"] = fields.Boolean(load_default=False, metadata=about)
-    query: Any = type(f"{name_of(bound)}Query", (PageQuery,), made)
+    query: Any = type(f"{name_of(bound)}Query", (PageQuery,), made | _deleted(bound, ALL_DELETED))
     found: Schema = query()
     return found
+
+
+def _one_query(bound: BoundResource) -> Schema:
+    """The query parameters of one record."""
+    query: Any = type(f"{name_of(bound)}OneQuery", (Schema,), _deleted(bound, ONE_DELETED))
+    found: Schema = query()
+    return found
+
+
+def _deleted(bound: BoundResource, about: str) -> dict[str, Any]:
+    asked = fields.Boolean(load_default=False, metadata={"description": about, "example": False})
+    return {"deleted": asked} if bound.resource.soft_delete else {}
 
 
 def _filters(bound: BoundResource, key: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A form that is sent twice, by a double click or by a browser that tries again, is carried out once.
 
 Each form carries a token that was made with the page. Where the first went is kept for a day, under the token and what
-was entered (``core.events.retention`` forgets it): the same again goes there too, and is told the same. Something else
+was entered (``core.rest.retention`` forgets it): the same again goes there too, and is told the same. Something else
 under the same token is another form: somebody went back and changed it.
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -75,10 +75,15 @@ def notes(session: Session, review: Review) -> Sequence[ReviewNote]:
     return session.scalars(select(ReviewNote).where(ReviewNote.review_id == review.id).order_by(ReviewNote.id)).all()
 
 
-def deciders(session: Session, permission: str, begins: str = "") -> list[Member]:
-    """Active members whose roles grant ``permission`` and whose name begins so, by name, at most fifty."""
+def deciders(
+    session: Session, permission: str, begins: str = "", without: Collection[UUID | None] = ()
+) -> list[Member]:
+    """Active members whose roles grant ``permission`` and whose name begins so, by name, at most fifty; none of
+    ``without``."""
     able = Member.user_id.in_(holders_of(permission)), Member.status == "active"
     query = select(Member).where(*able, func.lower(Member.display_name).startswith(begins.lower(), autoescape=True))
+    if barred := {one for one in without if one is not None}:
+        query = query.where(Member.id.not_in(barred))
     return list(session.scalars(query.order_by(Member.display_name, Member.id).limit(50)))
 
 

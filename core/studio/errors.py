@@ -109,4 +109,4 @@ class Gone(Conflict):
 
 class LossNotAccepted(Conflict):
     code = "STUDIO_LOSS_NOT_ACCEPTED"
-    sentence = _("This deletes what is kept. Say that you know.")
+    sentence = _("This deletes what is kept in {names}. Type each name to say that you know.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -15,24 +15,30 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 from core.i18n import _
 from core.studio.errors import NotShown
 from core.studio.outline import ACTIONS, Odd, expanded, grantable, outline
-from core.yamlplugin.reading import FIELD_TYPES
-from core.yamlplugin.schema import PluginSpec, ResourceSpec
+from core.yamlplugin.reading import FIELD_TYPES, SETTING_TYPES
+from core.yamlplugin.schema import ComputedSpec, PluginSpec, ResourceSpec
 from core.yamlplugin.source import parse
 
 Form = Mapping[str, Any]
+Known = Mapping[str, Sequence[str]]
 _WHOLE = re.compile(r"^[-+]?[0-9]{1,40}$")
 _BREAKING = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\ufeff]")
 _NUMBER = re.compile(r"^[-+]?[0-9]{1,40}\.[0-9]{1,40}$")
 FLAGS = frozenset(
-    {"required", "unique", "filter", "search", "bulk", "hidden", "few", "soft_delete", "folded", "reason"}
+    {
+        *("required", "unique", "filter", "search", "bulk", "hidden", "translated"),
+        *("few", "soft_delete", "folded", "reason", "danger"),
+    }
 )
-WHOLE = frozenset({"max_length", "digits", "places"})
+WHOLE = frozenset({"max_length", "digits", "places", "max_bytes"})
+SHORT = ("fields", "computed", "settings")  # whose parts stand in a line each
 
 
-def merged(text: str, form: Form, versions: Mapping[str, str]) -> str:
+def merged(text: str, form: Form, versions: Mapping[str, str], known: Known | None = None) -> str:
     """The text with what ``form`` says: of the shape of ``outline``, with ``was`` in each named item, its name before.
 
     ``versions`` are the installed plugins' by name: a plugin that a field refers to is required from its version on.
+    ``known`` are the fields of each resource as the plugin's folder has them; what has another name says what it was.
     Raises Unreadable for a text that cannot be read, NotShown for a form that cannot be carried over.
     """
     plain = parse(text).value
@@ -43,7 +49,7 @@ def merged(text: str, form: Form, versions: Mapping[str, str]) -> str:
     if not isinstance(root, CommentedMap):
         root, plain = CommentedMap(), {}
     try:
-        _plugin(root, plain, _followed(form), versions)
+        _plugin(root, plain, _followed(form), versions, known or {})
     except (KeyError, TypeError, AttributeError, ValueError, IndexError, Odd):
         raise NotShown(problem=_("The form is not whole. Load the page again.")) from None
     out = StringIO()
@@ -62,11 +68,15 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _plugin(root: CommentedMap, plain: Mapping[str, Any], form: Form, versions: Mapping[str, str]) -> None:
+def _plugin(
+    root: CommentedMap, plain: Mapping[str, Any], form: Form, versions: Mapping[str, str], known: Known
+) -> None:
     before = str(plain.get("name") or "")
     for key in ("name", "version", "label", "description", "icon"):
         _put(root, plain, key, form[key], None if key in ("name", "version", "label") else _default(PluginSpec, key))
+    _group(root, plain, "settings", form["settings"], _setting)
     _group(root, plain, "resources", form["resources"], _resource)
+    _keep_former(root, plain, form, known)
     _group(root, plain, "permissions", form["permissions"], None)
     _roles(root, plain, form, before)
     for resource in form["resources"]:
@@ -81,8 +91,47 @@ def _resource(there: CommentedMap, plain: Mapping[str, Any], form: Form) -> None
         _put(there, plain, key, form[key], _default(ResourceSpec, key))
     _put(there, plain, "columns", form["columns"], ())
     _group(there, plain, "fields", form["fields"], _field)
-    for key in ("sections", "inline", "transitions"):
+    _group(there, plain, "computed", form["computed"], _computed)
+    for key in ("sections", "inline", "transitions", "operations"):
         _parts(there, plain, key, form[key])
+    _follow(there, form["_fields"])
+
+
+def _follow(there: CommentedMap, names: Mapping[str, str]) -> None:
+    """Carry other names of fields over into what the form does not show."""
+    for one in [*(there.get("rows") or ()), *(there.get("unique_together") or ())]:
+        for key in one if isinstance(one, CommentedMap) else range(len(one)) if isinstance(one, CommentedSeq) else ():
+            if isinstance(one[key], str) and one[key] in names and key not in ("run", "permission"):
+                one[key] = names[one[key]]
+
+
+def _keep_former(root: CommentedMap, plain: Mapping[str, Any], form: Form, known: Known) -> None:
+    """What each resource and field was called where the plugin is installed, and so in the database."""
+    were = plain.get("resources") or {}
+    present = {str(one["name"]) for one in form["resources"]}
+    for resource in form["resources"]:
+        there, before = root["resources"][str(resource["name"])], were.get(str(resource.get("was") or "")) or {}
+        former = _former(str(resource["name"]), str(resource.get("was") or ""), before, known, present)
+        _say_former(there, former)
+        fields = known.get(former or str(resource["name"]), ())
+        names = {str(one["name"]) for one in resource["fields"]}
+        for one in resource["fields"]:
+            was = str(one.get("was") or "")
+            said = (before.get("fields") or {}).get(was) or {}
+            _say_former(there["fields"][str(one["name"])], _former(str(one["name"]), was, said, fields, names))
+
+
+def _former(name: str, was: str, said: Mapping[str, Any], known: Collection[str], present: Collection[str]) -> str:
+    """The name that is known of what was called ``was`` before this form; "" where it is the present one, or new."""
+    former = next((one for one in (was, str(said.get("was") or "")) if one in known), "")
+    return former if former not in present else ""
+
+
+def _say_former(there: CommentedMap, former: str) -> None:
+    if former:
+        there["was"] = former
+    else:
+        there.pop("was", None)
 
 
 def _field(there: CommentedMap, plain: Mapping[str, Any], form: Form) -> None:
@@ -93,7 +142,7 @@ def _field(there: CommentedMap, plain: Mapping[str, Any], form: Form) -> None:
         if kind and key not in known:
             del there[key]
     for key in known:
-        if key in form and key not in ("type", "values"):
+        if key in form and key not in ("type", "values", "was"):
             value = _default_value(form["type"], form[key]) if key == "default" else form[key]
             _put(there, plain, key, value, _default(kind, key), as_is=key == "default")
     if "values" in known:
@@ -105,6 +154,28 @@ def _field(there: CommentedMap, plain: Mapping[str, Any], form: Form) -> None:
             there.pop("colours", None)
             if colours:
                 there["colours"] = _flow(CommentedMap(colours))
+
+
+def _setting(there: CommentedMap, plain: Mapping[str, Any], form: Form) -> None:
+    kind = SETTING_TYPES.get(form["type"])
+    known = kind.model_fields if kind else {}
+    _put(there, plain, "type", form["type"], None)
+    for key in list(there):  # of another type
+        if kind and key not in known:
+            del there[key]
+    for key in known:
+        if key in ("default", "min", "max"):
+            _put(there, plain, key, _default_value(form["type"], form.get(key, "")), None, as_is=True)
+        elif key == "values":
+            values = [one.strip() for one in str(form.get(key) or "low, high").split(",")]
+            _put(there, plain, key, values, None)
+        elif key in form and key != "type":
+            _put(there, plain, key, form[key], _default(kind, key))
+
+
+def _computed(there: CommentedMap, plain: Mapping[str, Any], form: Form) -> None:
+    for key in ("run", "label", "type", "help"):
+        _put(there, plain, key, form[key], _default(ComputedSpec, key))
 
 
 def _default_value(kind: str, given: str) -> Any:
@@ -138,7 +209,8 @@ def _put(
     if key in plain and plain[key] == value and isinstance(plain[key], bool) is isinstance(value, bool):
         return
     empty = value == "" or (not as_is and (value == [] or value is False))
-    if (usual is not None and value == usual) or (empty and not _must(key, usual)):
+    same = value == (list(usual) if isinstance(usual, tuple) else usual)
+    if (usual is not None and same) or (empty and not _must(key, usual)):
         there.pop(key, None)
     else:
         there[key] = _flow(CommentedSeq(value)) if isinstance(value, list) else value
@@ -173,7 +245,7 @@ def _group(
         else:
             child = old.get(before) if before in was else None
             if not isinstance(child, CommentedMap):
-                child = _flow(CommentedMap()) if key == "fields" else CommentedMap()
+                child = _flow(CommentedMap()) if key in SHORT else CommentedMap()
             put(child, was.get(before) or {}, one)
             made[name] = child
         if not same and before in old.ca.items:
@@ -197,6 +269,10 @@ def _parts(there: CommentedMap, plain: Mapping[str, Any], key: str, items: Seque
             if name != "was":
                 _put(child, was[at] if at >= 0 else {}, name, one[name], "" if not isinstance(one[name], list) else ())
         made.append(child)
+        if at >= 0 and at in old.ca.items:  # the comment behind it
+            made.ca.items[len(made) - 1] = old.ca.items[at]
+    if isinstance(old, CommentedSeq) and len(old) == len(made) and all(a is b for a, b in zip(old, made, strict=True)):
+        return  # each is where it was
     if made:
         there[key] = made
     else:
@@ -273,6 +349,7 @@ def _followed(form: Form) -> dict[str, Any]:
         made.append(
             {
                 **one,
+                "_fields": new,
                 "title": _now(new, one["title"]),
                 "owner": _now(new, one["owner"]),
                 "order": f"{sign}{_now(new, order.removeprefix('-'))}",

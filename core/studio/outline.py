@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from core.yamlplugin.schema import ResourceSpec
+from core.yamlplugin.schema import FileField, ResourceSpec
 
 ACTIONS: tuple[str, ...] = ResourceSpec.model_fields["actions"].default
+ALLOWED: tuple[str, ...] = FileField.model_fields["allowed"].default
 ROLES = ("User", "Moderator", "Service")
 
 
@@ -64,6 +65,7 @@ def _plugin(value: Mapping[str, Any]) -> dict[str, Any]:
     }
     return {
         **{key: _text(value.get(key)) for key in ("name", "version", "label", "description", "icon")},
+        "settings": [_setting(key, _mapping(one)) for key, one in _mapping(value.get("settings")).items()],
         "resources": [_resource(key, _mapping(one)) for key, one in _mapping(value.get("resources")).items()],
         "permissions": [{"name": key, "label": _text(one)} for key, one in _mapping(value.get("permissions")).items()],
         "grantable": known,
@@ -77,6 +79,7 @@ def _plugin(value: Mapping[str, Any]) -> dict[str, Any]:
 def _resource(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": name,
+        "former": _text(value.get("was")),
         **{key: _text(value.get(key)) for key in ("label", "label_plural", "icon", "title", "owner", "order")},
         **{key: _flag(value.get(key)) for key in ("few", "soft_delete")},
         "columns": [_text(one) for one in _sequence(value.get("columns"))],
@@ -93,6 +96,17 @@ def _resource(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
             {key: _text(one.get(key)) for key in ("resource", "by", "title")}
             for one in map(_mapping, _sequence(value.get("inline")))
         ],
+        "computed": [
+            {"name": key, **{what: _text(_mapping(one).get(what)) for what in ("run", "label", "type", "help")}}
+            for key, one in _mapping(value.get("computed")).items()
+        ],
+        "operations": [
+            {
+                **{key: _text(one.get(key)) for key in ("name", "label", "run", "permission", "icon", "help")},
+                "danger": _flag(one.get("danger")),
+            }
+            for one in map(_mapping, _sequence(value.get("operations")))
+        ],
         "transitions": [
             {
                 **{key: _text(one.get(key)) for key in ("field", "to", "permission", "label")},
@@ -106,14 +120,22 @@ def _resource(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
 
 def _field(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
     texts = ("type", "label", "help", "default", "max_length", "digits", "places", "to", "on_delete", "chain")
-    flags = ("required", "unique", "filter", "search", "bulk", "hidden")
+    flags = ("required", "unique", "filter", "search", "bulk", "hidden", "translated")
     colours = _mapping(value.get("colours"))
     return {
         "name": name,
-        **{key: _text(value.get(key)) for key in texts},
+        "former": _text(value.get("was")),
+        **{key: _text(value.get(key)) for key in (*texts, "max_bytes")},
+        "allowed": [_text(one) for one in _sequence(value.get("allowed"))] or list(ALLOWED),
         **{key: _flag(value.get(key)) for key in flags},
         "values": [{"name": _text(one), "colour": _text(colours.get(one))} for one in _sequence(value.get("values"))],
     }
+
+
+def _setting(name: str, value: Mapping[str, Any]) -> dict[str, Any]:
+    texts = ("type", "label", "help", "default", "max_length", "min", "max")
+    values = ", ".join(_text(one) for one in _sequence(value.get("values")))
+    return {"name": name, **{key: _text(value.get(key)) for key in texts}, "values": values}
 
 
 def _text(value: Any) -> str:

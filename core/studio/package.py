@@ -62,9 +62,14 @@ def _texts(spec: PluginSpec) -> Iterator[str]:
         for section in resource.sections:
             yield from (section.title, section.help)
         yield from (one.title for one in resource.inline)
-        yield from (one.label for one in resource.operations)
+        for operation in resource.operations:
+            yield from (operation.label, operation.help)
+        for computed in resource.computed.values():
+            yield from (computed.label, computed.help)
         yield from (one.label for one in resource.transitions)
     yield from spec.permissions.values()
+    for automation in spec.automations.values():
+        yield from (automation.label, automation.description)
 
 
 def _quoted(text: str) -> str:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, make_url, pool, text
+from sqlalchemy.exc import OperationalError
 
-from core.db import advice, migrate
+from core.db import advice, migrate, renames
 from core.db.base import owner_of
 from core.db.branch import Branch
 from core.platform import Platform
@@ -42,8 +44,10 @@ def planned(
     branches = [one for one in branches if one is branch or _revisions(one) & have]  # what has no tables is left out
     before = {path.name for path in branch.folder.glob("*.py")}
     if not migrate.differences(url, branches, plugin.name):
-        return {"revision": "", "file": "", "source": "", "sql": "", "advice": [], "losses": []}
+        return {"revision": "", "file": "", "source": "", "sql": "", "advice": [], "losses": [], "renamed": []}
     message = question["message"]
+    with engine.connect() as connection:
+        renamed = renames.of(connection, plugin.name, [migrate.CORE.name, *(one.name for one in branches)])
     path = Path(migrate.revision(url, branches, plugin.name, message))
     assert path.name not in before
     revision = f"{plugin.name}_{len(before) + 1:04d}"
@@ -55,8 +59,25 @@ def planned(
         "source": path.read_text("utf-8"),
         "sql": advice.sql_of(script, revision).strip(),
         "advice": [{"code": one.code, "sentence": one.sentence, "params": one.params} for one in found],
-        "losses": [f"{one.params['table']}.{one.params['column']}".rstrip(".") for one in found if one.code in LOSSES],
+        "losses": [_loss(engine, plugin, renamed, one.params) for one in found if one.code in LOSSES],
+        "renamed": [[_shown(plugin, one) for one in pair] for pair in renamed.told],
     }
+
+
+def _loss(engine: Engine, plugin: Plugin, renamed: renames.Renames, params: dict[str, str]) -> dict[str, Any]:
+    """A table or column that goes, and how many rows hold a value in it; None where that takes too long to count."""
+    quote = engine.dialect.identifier_preparer.quote
+    table, column = renamed.tables.get(params["table"], params["table"]), params["column"]
+    what = f"count({quote(column)})" if column else "count(*)"
+    rows = None
+    with engine.connect() as connection, suppress(OperationalError):
+        rows = connection.scalar(text(f"SELECT {what} FROM {quote(table)}"))
+    return {"name": _shown(plugin, f"{table}.{column}".rstrip(".")), "rows": rows}
+
+
+def _shown(plugin: Plugin, name: str) -> str:
+    """A table or column as the design calls it: the resource, or ``resource.field``."""
+    return name.removeprefix(f"{plugin.name}_")
 
 
 def _refusal(

@@ -15,10 +15,19 @@ from core.studio.bench import Bench
 from core.studio.drafts import Draft, Drafts, digest, told
 from core.studio.errors import BenchFailed, DesignUnusable, Gone, NameTaken, Waiting
 from core.yamlplugin.schema import PluginSpec
+from core.yamlplugin.source import Unreadable, read
 
 YAML = "plugin.yaml"
 FIRST, LATER = "First tables", "Changes"
 PAGES = ("list", "form", "record")
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A resource, or ``resource.field``, that goes with all it holds: in so many ``rows``, None where it is unknown."""
+
+    name: str
+    rows: int | None
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Plan:
     - ``files``: what would be made or changed, by path.
     - ``revision``: of the migration; "" where the tables stay as they are. ``sql`` is all it would run.
     - ``advice``: code, sentence and params of what to think of (``core.db.advice``).
-    - ``losses``: tables and columns that would go with all they hold.
+    - ``losses``: what would go with all it holds. ``renamed``: what gets another name, from and to.
     - ``digest``: over files and SQL; who accepts a plan accepts this.
     """
 
@@ -38,7 +47,8 @@ class Plan:
     revision: str
     sql: str
     advice: list[dict[str, Any]]
-    losses: list[str]
+    losses: list[Loss]
+    renamed: list[tuple[str, str]]
     digest: str
 
 
@@ -95,6 +105,16 @@ class Studio:
         """The revisions of plugins that were written since the start, which the database knows; without ``name``."""
         return {one: self._written()[one] / "migrations" for one in self._unknown() if one != name}
 
+    def known(self, name: str) -> dict[str, list[str]]:
+        """The fields of each resource as the folder of an installed plugin has them; nothing of a new one."""
+        folder = self.folder_of(name) if name else None
+        try:
+            said = read(folder / YAML).value if folder else None
+            resources = said.get("resources") if isinstance(said, dict) else None
+            return {str(key): list(one["fields"]) for key, one in (resources or {}).items()}
+        except (OSError, Unreadable, TypeError, KeyError, AttributeError):
+            return {}
+
     def begin(self, name: str, label: str) -> Draft:
         """A new design with one resource."""
         return self.drafts.create(design.starter(name, label))
@@ -130,7 +150,8 @@ class Studio:
             answer["revision"],
             answer["sql"],
             answer["advice"],
-            answer["losses"],
+            [Loss(**one) for one in answer["losses"]],
+            [(former, name) for former, name in answer["renamed"]],
             package.digest_of(made, answer["sql"]),
         )
 

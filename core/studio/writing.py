@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,10 +66,11 @@ class Journal:
         return sorted(self.files, key=lambda path: (path == YAML, path))
 
 
-def write(studio: Studio, actor: Actor, draft: Draft, accepted: str, *, losses: bool = False) -> Plan:
+def write(studio: Studio, actor: Actor, draft: Draft, accepted: str, *, losses: Collection[str] = ()) -> Plan:
     """Write the design of ``draft`` and apply its migration; every process goes on without it until it starts again.
 
-    ``accepted`` is the digest of the plan that was shown, ``losses`` whether what it deletes was accepted. Raises
+    ``accepted`` is the digest of the plan that was shown, ``losses`` the names that somebody typed of what goes
+    and may hold something. Raises
     StudioOff, NoPluginFolder, NotYours, NameTaken, Unfinished, Busy, PlanChanged, FolderChanged, LossNotAccepted,
     FolderUnwritable, NotMigrated, and what ``Studio.plan`` raises; then nothing of it is left. Audited.
     """
@@ -81,8 +82,8 @@ def write(studio: Studio, actor: Actor, draft: Draft, accepted: str, *, losses: 
         name = plan.spec.name
         if plan.digest != accepted:
             raise PlanChanged()
-        if plan.losses and not losses:
-            raise LossNotAccepted()
+        if missing := [one.name for one in plan.losses if one.rows != 0 and one.name not in losses]:
+            raise LossNotAccepted(names=", ".join(missing))
         target = root / name
         if not plan.new and studio.folder_of(name) != target:
             raise NotYours(name=name, folder=str(root))

@@ -16,6 +16,9 @@ from core.webhooks.errors import AddressRefused, BadAddress
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _SIX_TO_FOUR = IPv6Network("2002::/16")
+# What is out there (RFC 4291, 2.4): the rest is local, a translator's or not given out, though Python calls it global.
+_UNICAST = IPv6Network("2000::/3")
+_PROTOCOLS = IPv4Network("192.0.0.0/24")  # RFC 6890; a cloud's metadata service stands there
 Networks = Sequence[IPv4Network | IPv6Network]
 LONGEST = 500
 
@@ -79,7 +82,8 @@ def _may(address: IPv4Address | IPv6Address, allowed: Networks, scheme: str) -> 
     inner = _inside(address)
     if any(inner in network for network in allowed):
         return True
-    return scheme == "https" and inner.is_global and not inner.is_multicast
+    out = inner not in _PROTOCOLS if isinstance(inner, IPv4Address) else inner in _UNICAST
+    return scheme == "https" and out and inner.is_global and not inner.is_multicast
 
 
 def _inside(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

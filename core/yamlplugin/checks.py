@@ -13,6 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from core.yamlplugin import schema
+from core.yamlplugin.automation_checks import of_automations
 from core.yamlplugin.functions import of_functions
 from core.yamlplugin.resource_checks import of_resources
 from core.yamlplugin.schema import PluginSpec
@@ -20,7 +21,7 @@ from core.yamlplugin.source import Path_, Problem, Source
 from core.yamlplugin.value_checks import half_read, of_settings, own_permissions
 
 ICONS = Path(__file__).resolve().parents[1] / "admin" / "static" / "icons.txt"
-UNSHOWN = (("requires",), ("translations",))
+UNSHOWN = (("requires",), ("translations",), ("automations",))
 
 
 def problems_of(source: Source, spec: PluginSpec, folder: Path | None) -> list[Problem]:
@@ -32,6 +33,7 @@ def problems_of(source: Source, spec: PluginSpec, folder: Path | None) -> list[P
         *(_of_permissions(source, spec) if named else ()),
         *of_resources(source, spec),
         *_of_subscribers(source, spec),
+        *of_automations(source, spec, own_events(spec)),
         *of_functions(source, spec, folder),
         *_of_icons(source, source.value, ()),
     ]
@@ -94,9 +96,10 @@ def _granted(thing: str, action: str, known: Iterable[str]) -> bool:
     return any(thing in ("*", one[1]) and action in ("*", one[2]) for one in parts)
 
 
-def _of_subscribers(source: Source, spec: PluginSpec) -> Iterator[Problem]:
+def own_events(spec: PluginSpec) -> set[str]:
+    """Every event that the records of its resources publish one by one."""
     verbs = {"create": "created", "update": "updated", "delete": "deleted"}
-    own = {
+    return {
         f"{spec.name}.{name}.{verb}"
         for name, resource in spec.resources.items()
         if resource.events
@@ -106,6 +109,10 @@ def _of_subscribers(source: Source, spec: PluginSpec) -> Iterator[Problem]:
             *(["restored"] if resource.soft_delete else []),
         )
     }
+
+
+def _of_subscribers(source: Source, spec: PluginSpec) -> Iterator[Problem]:
+    own = own_events(spec)
     names = [one.run for one in spec.subscribers]
     for at, one in enumerate(spec.subscribers):
         here: Path_ = ("subscribers", at)

@@ -45,12 +45,14 @@ def _places(schema: dict[str, Any]) -> dict[str, Any]:
         "a setting": kinds["Setting"],
         "a resource": parts["ResourceSpec"],
         "a field": kinds["Field"],
+        "a rule of `rows`": parts["RowsSpec"],
         "a section": parts["SectionSpec"],
         "`inline`": parts["InlineSpec"],
         "an operation": parts["OperationSpec"],
         "a transition": parts["TransitionSpec"],
         "a computed column": parts["ComputedSpec"],
         "a subscriber": parts["SubscriberSpec"],
+        "an automation": parts["AutomationSpec"],
     }
 
 

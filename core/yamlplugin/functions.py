@@ -16,6 +16,9 @@ def of_functions(source: Source, spec: PluginSpec, folder: Path | None) -> Itera
         (("subscribers", at, "run"), one.run, 3) for at, one in enumerate(spec.subscribers)
     ]
     for name, resource in spec.resources.items():
+        for at, rule in enumerate(resource.rows):
+            if rule.run:
+                wanted.append((("resources", name, "rows", at, "run"), rule.run, 1))
         for at, operation in enumerate(resource.operations):
             wanted.append((("resources", name, "operations", at, "run"), operation.run, 4))
         for key, computed in resource.computed.items():

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 WIDTH = 120
@@ -48,7 +49,7 @@ def literal(value: object) -> str:
     """A value as Python writes it. Raises TypeError for what is no plain value."""
     if isinstance(value, str):
         return _quoted(value)
-    if value is None or isinstance(value, (bool, int)):
+    if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and isfinite(value)):
         return repr(value)
     raise TypeError(f"no plain value: {value!r}")
 

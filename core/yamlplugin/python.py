@@ -9,8 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from core.yamlplugin import schema
+from core.yamlplugin.automation_checks import definition_of
 from core.yamlplugin.layout import Call, Long, Name, rendered, said
 from core.yamlplugin.modulefile import Module, camel
+from core.yamlplugin.rows import visible
 from core.yamlplugin.schema import AnySetting, PluginSpec, ResourceSpec
 from core.yamlplugin.tables import Unknown, class_name, models, unknown
 
@@ -113,6 +115,9 @@ def _plugin(spec: PluginSpec) -> str:
         options["roles"] = [Call("Role", [role, tuple(grants)]) for role, grants in spec.roles.items()]
     if spec.subscribers:
         options["subscribers"] = list(_subscribers(module, spec))
+    if spec.automations:
+        module.use("guildhall", "Suggestion")
+        options["automations"] = [_suggestion(name, one) for name, one in spec.automations.items()]
     if spec.translations:
         options["translations"] = {
             language: {text: Long(own) for text, own in texts.items()} for language, texts in spec.translations.items()
@@ -143,6 +148,12 @@ def _subscribers(module: Module, spec: PluginSpec) -> Iterator[Call]:
         yield Call("Subscriber", [], {"event": one.on, "handler": Name(handler)})
 
 
+def _suggestion(name: str, one: schema.AutomationSpec) -> Call:
+    options: dict[str, Any] = {"name": name, "label": said(one.label)}
+    options |= {"description": said(one.description)} if one.description else {}
+    return Call("Suggestion", [], options | {"definition": definition_of(one)})
+
+
 def _resource(module: Module, name: str, spec: ResourceSpec) -> Call:
     options: dict[str, Any] = {}
     for key in ("label", "label_plural"):
@@ -162,6 +173,7 @@ def _resource(module: Module, name: str, spec: ResourceSpec) -> Call:
             key=lambda key: isinstance(spec.fields[key], schema.LongTextField),
         ),
         "filters": (key for key, one in fields if one.filter),
+        "translated": (key for key, one in fields if getattr(one, "translated", False)),
         "hidden": (key for key, one in fields if one.hidden),
         "bulk": (key for key, one in fields if one.bulk),
     }
@@ -188,6 +200,8 @@ def _resource(module: Module, name: str, spec: ResourceSpec) -> Call:
     if spec.transitions:
         module.use("guildhall", "Transition")
         options["transitions"] = [_transition(one) for one in spec.transitions]
+    if spec.rows:
+        options["visible"] = Name(visible(module, name, spec))
     initial = {key: tuple(one.initial) for key, one in fields if isinstance(one, schema.ChoiceField) and one.initial}
     options |= {"initial": initial} if initial else {}
     if spec.computed:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 
+from core.content_languages import TRANSLATIONS
 from core.db.base import RESERVED_COLUMNS, Model
 from core.yamlplugin import schema
+from core.yamlplugin.row_checks import of_rows
 from core.yamlplugin.schema import AnyField, ChoiceField, PluginSpec, ResourceSpec
 from core.yamlplugin.source import Path_, Problem, Source
 from core.yamlplugin.value_checks import TAKEN_KINDS, of_settings, of_values, unfit, unknown_permission
@@ -29,11 +31,14 @@ def of_resources(source: Source, spec: PluginSpec) -> Iterator[Problem]:
             yield from _of_field(source, spec, (*path, "fields", key), name, resource, key, field)
             if isinstance(field, schema.ReferenceField) and "." not in field.to and field.to != name:
                 graph[name].add(field.to)
+        yield from _of_former_names(source, path, resource.fields)
         yield from _of_choices(source, path, resource)
         yield from _of_columns(source, path, resource)
         yield from _of_search(source, path, resource)
         yield from _of_states(source, spec, path, resource)
         yield from _of_parts(source, spec, path, resource)
+        yield from of_rows(source, spec, path, resource)
+    yield from _of_former_names(source, ("resources",), spec.resources)
     classes: dict[str, str] = {}
     for name in spec.resources:
         first = classes.setdefault(name.replace("_", ""), name)
@@ -68,8 +73,26 @@ def _of_field(
         yield source.problem((*path, "bulk"), f"nobody may change {key} one by one, nor in bulk")
     if resource.soft_delete and key == "deleted_at":
         yield source.problem(path, "with soft_delete the platform has a column deleted_at of its own", key=True)
+    if key == TRANSLATIONS and any(getattr(one, "translated", False) for one in resource.fields.values()):
+        yield source.problem(path, "with `translated` the platform has a column translations of its own", key=True)
     if isinstance(field, schema.ReferenceField):
         yield from _of_reference(source, spec, path, field)
+
+
+def _of_former_names(
+    source: Source, path: Path_, parts: Mapping[str, AnyField] | Mapping[str, ResourceSpec]
+) -> Iterator[Problem]:
+    """Of fields or resources that were called something else."""
+    inside = () if path == ("resources",) else ("fields",)
+    former: dict[str, str] = {}
+    for key, one in parts.items():
+        if not one.was:
+            continue
+        here = (*path, *inside, key, "was")
+        if one.was in parts:
+            yield source.problem(here, f"{one.was} is here as well; take `was` away once the migration is written")
+        elif (other := former.setdefault(one.was, key)) != key:
+            yield source.problem(here, f"{other} was called {one.was} already")
 
 
 def _personal(resource: ResourceSpec, key: str) -> bool:

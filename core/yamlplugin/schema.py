@@ -5,198 +5,43 @@ What the models cannot say of a file as a whole is checked in ``checks.py``; ``r
 
 from __future__ import annotations
 
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints, WithJsonSchema
+from pydantic import Field, Strict
 
-SLUG = r"^[a-z][a-z0-9]*(_[a-z0-9]+)*$"
-Slug = Annotated[str, StringConstraints(pattern=SLUG, max_length=40)]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Prose = Annotated[str, StringConstraints(max_length=2000)]
-Icon = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=40)]
-Function = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
-PermissionName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+:[a-z0-9_]+:[a-z0-9_]+$", max_length=120)]
-Grant = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+:([a-z0-9_]+|\*):([a-z0-9_]+|\*)$", max_length=120)]
-EventName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+\.[a-z0-9_]+\.[a-z0-9_]+$", max_length=120)]
-Value = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+([_-][a-z0-9]+)*$", max_length=40)]
-Colour = Literal["green", "blue", "yellow", "red", "gray", "purple"]
-Action = Literal["list", "show", "create", "update", "delete"]
-Slugs = Annotated[tuple[Slug, ...], Strict(False)]
-Values = Annotated[tuple[Value, ...], Strict(False), Field(min_length=1, max_length=50)]
-# A number with a point comes from YAML as a Decimal already, so that no digit is lost.
-Exact = Annotated[
-    Decimal,
-    BeforeValidator(lambda given: Decimal(given) if type(given) is int else given),
-    WithJsonSchema({"type": "number"}),
-]
-Whole = Annotated[int, Field(ge=-(2**63) + 1, le=2**63 - 1)]
-
-
-class Part(BaseModel):
-    """Base of every part of the file: frozen, strict, and nothing unknown."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, populate_by_name=False)
-
-
-class AnyField(Part):
-    """What fields of all types can say."""
-
-    label: Prose = Field("", description="What people call it; by default its name, in words.")
-    help: Prose = Field("", description="A sentence below it in forms.")
-    required: bool = Field(False, description="Every record has a value. One with a default needs not be given.")
-    unique: bool = Field(False, description="No two records have the same value.")
-    filter: bool = Field(False, description="Lists can be filtered by it, in pages, REST and GraphQL.")
-    bulk: bool = Field(False, description="It can be changed for many records at once; never something personal.")
-    hidden: bool = Field(False, description="No page and no answer shows it.")
-
-
-class TextField(AnyField):
-    """One line of text."""
-
-    type: Literal["text"]
-    default: Prose | None = Field(None, description="The value where none is given.")
-    max_length: int = Field(120, ge=1, le=2000, description="The most characters it may have.")
-    search: bool = Field(False, description="Lists are searched by its beginning; an index serves that.")
-    personal: bool | None = Field(None, description="Whether it may hold something personal; by default it may.")
-
-
-class LongTextField(AnyField):
-    """Text of several lines, without a limit of its own."""
-
-    type: Literal["long_text"]
-    default: Prose | None = Field(None, description="The value where none is given.")
-    unique: Literal[False] = Field(False, description="Long text cannot be unique.")
-    filter: Literal[False] = Field(False, description="Lists cannot be filtered by long text.")
-    search: bool = Field(False, description="Lists are searched by its words, beside a shorter text's beginning.")
-    personal: bool | None = Field(None, description="Whether it may hold something personal; by default it may.")
-
-
-class IntegerField(AnyField):
-    """A whole number, up to 19 digits."""
-
-    type: Literal["integer"]
-    default: Whole | None = Field(None, description="The value where none is given.")
-
-
-class DecimalField(AnyField):
-    """A number with a fixed count of places after the point; not for money."""
-
-    type: Literal["decimal"]
-    default: Exact | None = Field(None, description="The value where none is given.")
-    digits: int = Field(18, ge=1, le=38, description="The most digits it may have, places included.")
-    places: int = Field(2, ge=0, le=18, description="How many of them stand after the point.")
-
-
-class AmountField(AnyField):
-    """Money: a whole number of an asset's smallest unit."""
-
-    type: Literal["amount"]
-    default: Whole | None = Field(None, description="The value where none is given, in smallest units.")
-
-
-class BooleanField(AnyField):
-    """Yes or no."""
-
-    type: Literal["boolean"]
-    default: bool | None = Field(None, description="The value where none is given.")
-
-
-class DateField(AnyField):
-    """A day."""
-
-    type: Literal["date"]
-
-
-class InstantField(AnyField):
-    """A moment, kept in UTC."""
-
-    type: Literal["instant"]
-    default: Literal["now"] | None = Field(None, description="`now`: when the record is made.")
-
-
-class ChoiceField(AnyField):
-    """One of a fixed list of values, which the table itself checks."""
-
-    type: Literal["choice"]
-    unique: Literal[False] = Field(False, description="Choices repeat.")
-    values: Values = Field(description="The values, such as `[new, done]`.")
-    default: Value | None = Field(None, description="The value where none is given.")
-    initial: Annotated[tuple[Value, ...], Strict(False)] = Field(
-        (), description="With transitions: the values that a new record may begin with; by default the default."
-    )
-    colours: dict[Value, Colour] = Field(
-        default_factory=dict, description="The colour a value is shown in: green, blue, yellow, red, gray, purple."
-    )
-
-
-class MemberField(AnyField):
-    """A member. Their copy of what is held about them, and their erasure, find the record by it."""
-
-    type: Literal["member"]
-
-
-class ReferenceField(AnyField):
-    """A record of another resource, of this plugin or of one it requires."""
-
-    type: Literal["reference"]
-    to: str = Field(
-        pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)?$",
-        max_length=81,
-        description="The resource's name; `plugin.resource` for one of a required plugin.",
-    )
-    on_delete: Literal["restrict", "cascade", "clear"] = Field(
-        "restrict",
-        description="When what it refers to is deleted: refuse that, delete this record too, or empty the field.",
-    )
-
-
-class AddressField(AnyField):
-    """A blockchain address, checked and kept in its canonical form."""
-
-    type: Literal["address"]
-    chain: Literal["evm", "tron"] = Field("evm", description="Which kind of address.")
-
-
-class JsonField(AnyField):
-    """An object of JSON."""
-
-    type: Literal["json"]
-    unique: Literal[False] = Field(False, description="JSON cannot be unique.")
-    filter: Literal[False] = Field(False, description="Lists cannot be filtered by JSON.")
-    personal: bool | None = Field(None, description="Whether it may hold something personal; by default it may.")
-
-
-class FileField(AnyField):
-    """A file that belongs to the record: sent for it, shown with a link, gone with it."""
-
-    type: Literal["file"]
-    unique: Literal[False] = Field(False, description="Each record has a file of its own anyway.")
-    filter: Literal[False] = Field(False, description="Lists cannot be filtered by a file.")
-    bulk: Literal[False] = Field(False, description="A file belongs to one record.")
-    allowed: Annotated[tuple[Literal["images", "documents", "media"], ...], Strict(False)] = Field(
-        ("images", "documents"), min_length=1, description="What is taken, by content: images, documents, media."
-    )
-    max_bytes: int | None = Field(None, ge=1, description="Its own limit below the platform's.")
-
-
-FieldSpec = Annotated[
-    TextField
-    | LongTextField
-    | IntegerField
-    | DecimalField
-    | AmountField
-    | BooleanField
-    | DateField
-    | InstantField
-    | ChoiceField
-    | MemberField
-    | ReferenceField
-    | AddressField
-    | JsonField
-    | FileField,
-    Field(discriminator="type"),
-]
+from core.yamlplugin.field_types import SLUG as SLUG
+from core.yamlplugin.field_types import Action as Action
+from core.yamlplugin.field_types import AddressField as AddressField
+from core.yamlplugin.field_types import AmountField as AmountField
+from core.yamlplugin.field_types import AnyField as AnyField
+from core.yamlplugin.field_types import BooleanField as BooleanField
+from core.yamlplugin.field_types import ChoiceField as ChoiceField
+from core.yamlplugin.field_types import Colour as Colour
+from core.yamlplugin.field_types import DateField as DateField
+from core.yamlplugin.field_types import DecimalField as DecimalField
+from core.yamlplugin.field_types import EventName as EventName
+from core.yamlplugin.field_types import Exact as Exact
+from core.yamlplugin.field_types import FieldSpec as FieldSpec
+from core.yamlplugin.field_types import FileField as FileField
+from core.yamlplugin.field_types import Function as Function
+from core.yamlplugin.field_types import Grant as Grant
+from core.yamlplugin.field_types import Icon as Icon
+from core.yamlplugin.field_types import InstantField as InstantField
+from core.yamlplugin.field_types import IntegerField as IntegerField
+from core.yamlplugin.field_types import JsonField as JsonField
+from core.yamlplugin.field_types import Line as Line
+from core.yamlplugin.field_types import LongTextField as LongTextField
+from core.yamlplugin.field_types import MemberField as MemberField
+from core.yamlplugin.field_types import Part as Part
+from core.yamlplugin.field_types import PermissionName as PermissionName
+from core.yamlplugin.field_types import Prose as Prose
+from core.yamlplugin.field_types import ReferenceField as ReferenceField
+from core.yamlplugin.field_types import Slug as Slug
+from core.yamlplugin.field_types import Slugs as Slugs
+from core.yamlplugin.field_types import TextField as TextField
+from core.yamlplugin.field_types import Value as Value
+from core.yamlplugin.field_types import Values as Values
+from core.yamlplugin.field_types import Whole as Whole
 
 
 class AnySetting(Part):
@@ -314,17 +159,38 @@ class ComputedSpec(Part):
     help: Prose = Field("", description="What it says.")
 
 
+class RowsSpec(Part):
+    """A rule of who may know of which records; what it names holds together."""
+
+    member: Slug | None = Field(None, description="A field of type member: whom it names.")
+    field: Slug | None = Field(
+        None, description="A field of type choice, with `is`; or one of yes or no: where it is yes."
+    )
+    is_: Annotated[tuple[Value, ...], Strict(False)] = Field((), alias="is", description="The values of that choice.")
+    permission: PermissionName | Literal[""] = Field("", description="Who holds it; by itself, they see all.")
+    run: Function | None = Field(
+        None, description="A function of `actions.py`, `f(actor)`: the condition in SQLAlchemy, None for all. Alone."
+    )
+
+
 class ResourceSpec(Part):
     """A table with generated pages, REST, GraphQL, permissions, audit and events."""
 
     fields: dict[Slug, FieldSpec] = Field(min_length=1, max_length=100, description="Its fields, by name, in order.")
     label: Prose = Field("", description="What people call one; by default its name, in words.")
     label_plural: Prose = Field("", description="What people call many; by default the label with an s.")
+    was: Slug | None = Field(
+        None, description="What it was called before: the next migration renames its table, and what it holds stays."
+    )
     icon: Icon = Field("table", description="Name of an icon of the sprite.")
     title: Slug | None = Field(None, description="The field that names a record to people.")
     owner: Slug | None = Field(
         None,
         description="The field of type member whose member a record belongs to: filled in, and they see their own.",
+    )
+    rows: Annotated[tuple[RowsSpec, ...], Strict(False)] = Field(
+        (),
+        description="Who may know of which records, beside permissions and `owner`: what one of these rules allows.",
     )
     actions: Annotated[tuple[Action, ...], Strict(False)] = Field(
         ("list", "show", "create", "update", "delete"), min_length=1, description="What exists, in pages and REST."
@@ -368,6 +234,17 @@ class SubscriberSpec(Part):
     when: Slug | None = Field(None, description="A yes-or-no setting of this plugin; nothing is done while it is off.")
 
 
+class AutomationSpec(Part):
+    """An automation that the plugin suggests: an admin takes over a copy, which is off at first."""
+
+    label: Line = Field(description="What the automation is called.")
+    description: Prose = Field("", description="A sentence for who decides whether to take it.")
+    trigger: dict[str, Any] = Field(description="What starts it, as in the YAML that automations are exported as.")
+    condition: dict[str, Any] = Field(default_factory=dict, description="When it goes on, as there.")
+    actions: list[Any] = Field(min_length=1, description="What it does, as there.")
+    limits: dict[str, Any] = Field(default_factory=dict, description="How often it may run, as there.")
+
+
 class PluginSpec(Part):
     """A whole `plugin.yaml`."""
 
@@ -391,6 +268,9 @@ class PluginSpec(Part):
     )
     subscribers: Annotated[tuple[SubscriberSpec, ...], Strict(False)] = Field(
         (), description="Its reactions to events."
+    )
+    automations: dict[Slug, AutomationSpec] = Field(
+        default_factory=dict, max_length=50, description="Automations that it suggests to admins, by name."
     )
     translations: dict[Line, dict[str, str]] = Field(
         default_factory=dict, description="Its texts in other languages: `{fr: {Events: Événements}}`."

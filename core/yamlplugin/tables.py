@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from core.db.base import metadata
 from core.yamlplugin import schema
-from core.yamlplugin.layout import Call, Long, rendered
+from core.yamlplugin.layout import Call, Long, Name, rendered
 from core.yamlplugin.modulefile import Module, camel
 from core.yamlplugin.schema import AnyField, PluginSpec, ResourceSpec
 from core.yamlplugin.source import Path_
@@ -78,10 +78,8 @@ def models(spec: PluginSpec) -> str:
     for name, resource in _in_order(spec):
         lines = [f"\n\n\nclass {class_name(name)}(Model):", f'    __tablename__ = "{spec.name}_{name}"', ""]
         lines.append("    id: Mapped[Id]")
-        if resource.unique_together:
-            module.use("sqlalchemy", "UniqueConstraint")
-            together = tuple(Call("UniqueConstraint", list(keys)) for keys in resource.unique_together)
-            lines.insert(2, f"    __table_args__ = {rendered(together, 4, 21)}")
+        if about := _table_args(module, spec, resource):
+            lines.insert(2, f"    __table_args__ = {rendered(about, 4, 21)}")
         checks: set[str] = set()
         for key, field in resource.fields.items():
             kind, value = _column(module, spec, key, field, checks, ordered=key == resource.order.removeprefix("-"))
@@ -89,6 +87,8 @@ def models(spec: PluginSpec) -> str:
                 kind += " | None"
             line = f"    {key}: Mapped[{kind}]"
             lines.append(line if value is None else f"{line} = {rendered(value, 4, len(line) + 3)}")
+        if translated := [one for one in resource.fields.values() if getattr(one, "translated", False)]:
+            lines.append(_translations(module, translated))
         if resource.soft_delete:
             module.use("guildhall", "Instant")
             lines.append("    deleted_at: Mapped[Instant | None]")
@@ -99,6 +99,17 @@ def models(spec: PluginSpec) -> str:
             lines += ["", "    def __str__(self) -> str:", f"        return {shown}"]
         module.body.append("\n".join(lines))
     return module.text
+
+
+def _table_args(module: Module, spec: PluginSpec, resource: ResourceSpec) -> tuple[Any, ...]:
+    """Constraints over several columns, and former names, which a revision renames (``core.db.renames``)."""
+    about: list[Any] = [Call("UniqueConstraint", list(keys)) for keys in resource.unique_together]
+    if about:
+        module.use("sqlalchemy", "UniqueConstraint")
+    info: dict[str, Any] = {"was": f"{spec.name}_{resource.was}"} if resource.was else {}
+    if were := {key: field.was for key, field in resource.fields.items() if field.was}:
+        info["columns_were"] = were
+    return (*about, *([{"info": info}] if info else []))
 
 
 def _in_order(spec: PluginSpec) -> Iterator[tuple[str, ResourceSpec]]:
@@ -164,6 +175,16 @@ def _column(
         return kind, None
     module.use("sqlalchemy.orm", "mapped_column")
     return kind, Call("mapped_column", args, options)
+
+
+def _translations(module: Module, translated: Sequence[AnyField]) -> str:
+    """The column that holds texts in other languages; as personal as those."""
+    module.use("guildhall", "Json")
+    module.use("sqlalchemy.orm", "mapped_column")
+    options: dict[str, Any] = {"default": Name("dict"), "server_default": "{}"}
+    if all(getattr(one, "personal", None) is False for one in translated):
+        options["info"] = {"pii": False}
+    return f"    translations: Mapped[Json] = {rendered(Call('mapped_column', [], options))}"
 
 
 def _use_kind(module: Module, kind: str) -> None:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from guildhall import MenuItem, Permission, Plugin, Resource, Role, Section, Subscriber, Widget, _
 from plugins.contributions import BatchCorrected, BatchRecorded, ContributionCorrected, ContributionRecorded
 
-from . import actions, categories, corrections, handlers, hooks, hookspecs, reports, rest_catalogue, service, shown
+from . import (
+    actions,
+    categories,
+    corrections,
+    handlers,
+    hooks,
+    hookspecs,
+    operations,
+    reports,
+    rest_catalogue,
+    service,
+    shown,
+)
 from .admin import pages, public, rarity
 from .commands import badges
 from .describe import describe
@@ -152,6 +164,7 @@ plugin = Plugin(
             states={"source": {"evaluator": "green", "recalculation": "blue", "manual": "purple"}},
             audit=False,
             events=False,
+            operations=(operations.REMOVE,),
             display=shown.awards,
             title=shown.award_title,
         ),

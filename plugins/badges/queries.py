@@ -149,6 +149,15 @@ def texts(session: Session, locale: str) -> dict[UUID, tuple[str, str]]:
     return {row.badge_id: (row.name, row.description) for row in rows}
 
 
+def category_names(session: Session, locale: str) -> dict[str, str]:
+    """What categories are called in a language by slug, in their order."""
+    say = translated(session, locale)
+    own = and_(CategoryText.category == Category.slug, CategoryText.locale.in_(_locales(locale)))
+    query = select(Category.slug, Category.name, CategoryText.name).outerjoin(CategoryText, own)
+    rows = session.execute(query.order_by(Category.position, Category.slug, func.length(CategoryText.locale)))
+    return {slug: own or SEEDED_CATEGORIES(slug, name, say) for slug, name, own in rows.tuples()}
+
+
 def _locales(locale: str) -> set[str]:
     return {locale, locale.split("_")[0]}
 
@@ -167,11 +176,7 @@ class Names:
         """In the language ``locale``, such as ``fr`` or ``pt_BR``."""
         language = str(locale or "en")
         say = translated(session, language)
-        rows = session.execute(select(Category.slug, Category.name).order_by(Category.position, Category.slug))
-        categories = {slug: SEEDED_CATEGORIES(slug, name, say) for slug, name in rows.tuples()}
-        found = select(CategoryText).where(CategoryText.locale.in_(_locales(language)))
-        own = {row.category: row.name for row in session.scalars(found.order_by(func.length(CategoryText.locale)))}
-        return cls(texts(session, language), {**categories, **own}, say)
+        return cls(texts(session, language), category_names(session, language), say)
 
     @classmethod
     def of_badges(cls, session: Session, locale: object) -> Names:

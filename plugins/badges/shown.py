@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import get_locale, gettext
-from sqlalchemy import func, select
+from sqlalchemy import func, inspect, select
 from sqlalchemy.orm import Session
 
 from guildhall import Member, _
@@ -57,12 +57,12 @@ def badges(session: Session, records: Sequence[Badge]) -> list[Mapping[str, Any]
 
 def categories(session: Session) -> list[tuple[str, str]]:
     """Slug and name of every category, for a form."""
-    return list(queries.Names.of(session, get_locale()).categories.items())
+    return list(queries.category_names(session, str(get_locale() or "en")).items())
 
 
 def category_names(session: Session, records: Sequence[Category]) -> list[Mapping[str, Any]]:
     """Names in the reader's language."""
-    names = queries.Names.of(session, get_locale()).categories
+    names = queries.category_names(session, str(get_locale() or "en"))
     return [{"name": names.get(one.slug, one.name)} for one in records]
 
 
@@ -75,9 +75,11 @@ def category_detail(session: Session, record: Category) -> dict[str, Any]:
 
 def awards(session: Session, records: Sequence[Award]) -> list[Mapping[str, Any]]:
     """Badges by name, and what was measured at which place of the criteria."""
-    names = queries.Names.of(session, get_locale())
-    found = session.scalars(select(Badge).where(Badge.id.in_({one.badge_id for one in records})))
-    known = {badge.id: names.name(badge) for badge in found}
+    names = queries.Names.of_badges(session, get_locale())
+    read = [one.badge for one in records if "badge" not in inspect(one).unloaded]
+    if left := {one.badge_id for one in records} - {badge.id for badge in read}:
+        read += session.scalars(select(Badge).where(Badge.id.in_(left)))
+    known = {badge.id: names.name(badge) for badge in read}
     return [
         {
             "badge": known.get(one.badge_id, ""),

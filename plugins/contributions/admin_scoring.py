@@ -8,18 +8,20 @@ from typing import Any
 from uuid import UUID
 
 from flask import request
+from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, DomainError, Invalid, _, enqueue_once, now, uuid_of
+from guildhall import Actor, DomainError, Invalid, Member, _, enqueue_once, now, uuid_of
 from guildhall.web import flash, read_json, redirect, render, tried
 
-from . import analytics, corrections, rescoring, reviews, seasons, service, simulator, webhooks
+from . import analytics, corrections, queries, rescoring, reviews, seasons, service, simulator, webhooks
 from .admin import pages
 from .errors import MemberUnknown
-from .models import ContributionType, Rescore
+from .models import Contribution, ContributionType, Rescore
 
 HOME = "/admin/contributions"
+PEOPLE = "/admin/lists/contributions.contribution/lookup/member_id"
 CORRECT = "contributions:contribution:correct"
 SHOWN = 100
 
@@ -31,9 +33,15 @@ def _try(session: Session, act: Callable[[], Any], done: str, url: str) -> Any:
     return redirect(url)
 
 
+def _name(session: Session, chosen: str) -> str:
+    """The name of the member that a form has chosen; what was given where there is none."""
+    member = session.get(Member, member_id) if (member_id := uuid_of(chosen)) else None
+    return member.display_name if member else chosen
+
+
 def _types(session: Session) -> list[tuple[str, str]]:
     query = select(ContributionType.code, ContributionType.label).order_by(ContributionType.code)
-    return [(code, f"{label} ({code})") for code, label in session.execute(query)]
+    return [(code, f"{gettext(label)} ({code})") for code, label in session.execute(query)]
 
 
 @pages.get("/simulator", permission="contributions:contribution:create")
@@ -46,7 +54,15 @@ def simulator_page(session: Session, actor: Actor) -> str:
             found = simulator.simulate(session, actor, _simulated(actor, given))
         except DomainError as problem:
             error = problem.message
-    return render("contributions/simulator.html", given=given, found=found, error=error, types=_types(session))
+    return render(
+        "contributions/simulator.html",
+        given=given,
+        found=found,
+        error=error,
+        types=_types(session),
+        people=PEOPLE,
+        member_name=_name(session, given["member"]),
+    )
 
 
 def _simulated(actor: Actor, given: dict[str, str]) -> service.NewContribution:
@@ -63,6 +79,31 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         raise Invalid({"at": [_("Give a time such as 2026-03-10T12:00.")]}) from None
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
+@pages.post("/grant", permission=CORRECT, moves_value=True)
+def grant_page(session: Session, actor: Actor) -> Any:
+    """Give a member points by hand, from the member's page."""
+    given = request.form
+    member_id = uuid_of(given.get("member", "")) or UUID(int=0)
+    made: Contribution | None = None
+
+    def act() -> None:
+        nonlocal made
+        points, reason = given.get("points", type=int, default=-1), given.get("reason", "")
+        made = corrections.grant(
+            session, actor, member_id=member_id, type=given.get("type", ""), points=points, reason=reason
+        )
+
+    if not tried(session, act) or made is None:
+        return redirect(f"/admin/members/{member_id}/contributions")
+    if made.state == "pending":
+        flash(_("It waits for a review. Its score can be overridden once it counts."), "warning")
+    elif made.state == "rejected":
+        flash(_("A limit of its type rejected it; it is kept with no points."), "warning")
+    else:
+        flash(_("{points} points were granted."), points=given.get("points", ""))
+    return redirect(f"{HOME}/contribution/{made.id}")
 
 
 @pages.post("/contribution/<uuid:key>/override", permission=CORRECT, moves_value=True)
@@ -92,7 +133,9 @@ def rescores_page(session: Session, actor: Actor) -> str:
     """Periods that were or can be scored anew."""
     found = session.scalars(select(Rescore).order_by(Rescore.created_at.desc()).limit(SHOWN)).all()
     first = now() - timedelta(days=30)
-    return render("contributions/rescores.html", rescores=found, types=_types(session), first=first, last=now())
+    return render(
+        "contributions/rescores.html", rescores=found, types=_types(session), first=first, last=now(), people=PEOPLE
+    )
 
 
 @pages.post("/rescores", permission=CORRECT, once=True)
@@ -159,7 +202,7 @@ def analytics_page(session: Session, actor: Actor) -> str:
         for code, count, points in analytics.totals(session, today - timedelta(days=89), today)
     ]
     found = analytics.cohorts(session, today - timedelta(days=365))
-    return render("contributions/analytics.html", totals=totals, cohorts=found)
+    return render("contributions/analytics.html", totals=totals, cohorts=found, names=queries.type_names(session))
 
 
 @pages.post("/seasons/<uuid:key>/close", permission="contributions:season:close", moves_value=True)

@@ -32,7 +32,10 @@ def group() -> None:
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.pass_obj
 def import_csv(platform: Any, path: Path) -> None:
-    """Import a CSV file with the columns key, member, occurred_at (with offset) and type."""
+    """Import a CSV file with the columns key, member, occurred_at (with offset) and type.
+
+    Lines that cannot be read are told and left; exit 1 when there are some.
+    """
     masked = Masked(platform.config.secret_key)
     with path.open("rb") as file:
         total = max(0, sum(1 for line in file if line.strip()) - 1)
@@ -114,3 +117,5 @@ def _import(platform: Any, lines: Callable[[], Iterable[Line | BadLine]], total:
         f"{report.recorded} recorded, {report.duplicate} already there, {report.rejected} rejected by a limit, "
         f"{report.invalid} unreadable, in {time.perf_counter() - started:.1f} s."
     )
+    if kind == "import" and report.invalid:
+        sys.exit(1)

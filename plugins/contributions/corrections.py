@@ -10,13 +10,14 @@ from sqlalchemy.orm import Session
 
 from guildhall import Actor, Invalid, NotFound, _, audit, locks, new_id, now, publish
 
-from . import milestones, progress
+from . import milestones, progress, service
 from .errors import NotCounted
 from .events import ContributionCorrected
 from .models import Contribution, Correction, Override
 
 LONGEST_REASON = 200
 MOST_POINTS = 10**12
+GRANTED = "admin.granted"
 
 
 def override_score(session: Session, actor: Actor, contribution_id: UUID, *, points: int, reason: str) -> Contribution:
@@ -35,6 +36,41 @@ def override_score(session: Session, actor: Actor, contribution_id: UUID, *, poi
         after = progress.add(session, [progress.Change(contribution.id, delta, 0)])
         milestones.reach(session, actor, gains, after)
     return contribution
+
+
+def grant(
+    session: Session,
+    actor: Actor,
+    *,
+    member_id: UUID,
+    points: int,
+    reason: str,
+    type: str = GRANTED,
+    event_key: str | None = None,
+) -> Contribution:
+    """Give a member ``points`` by hand: a contribution, and where its type is worth other points, a compensating event.
+
+    One that is held for a review, or rejected by a limit of its type, comes back as that: its score can be overridden
+    once it counts. The same (``type``, ``event_key``) is granted once. Audited. Raises as ``service.record`` and
+    ``override_score``.
+    """
+    actor.require("contributions:contribution:correct")
+    reason = checked_reason(reason)
+    made = service.record(
+        session, actor, member_id=member_id, type=type, event_key=event_key or f"grant:{new_id()}", source="admin"
+    )
+    audit(
+        session,
+        actor,
+        "contributions.contribution.granted",
+        subject_type="contributions.contribution",
+        subject_id=made.id,
+        changes={"points": [None, points], "state": [None, made.state]},
+        reason=reason,
+    )
+    if made.state == "counted":
+        override_score(session, actor, made.id, points=points, reason=reason)
+    return made
 
 
 def reverse(session: Session, actor: Actor, contribution_id: UUID, *, reason: str) -> Contribution:

@@ -235,6 +235,12 @@ def _git_line(
     )
 
 
+def require_repository(path: Path) -> None:
+    """Raises NotARepository where git cannot read ``path``, or nothing was ever committed there."""
+    for _line in _git(path, "rev-parse", "--verify", "HEAD", end="\n"):
+        pass
+
+
 def count_git(path: Path) -> int:
     """How many lines ``git_lines`` will have. Raises NotARepository."""
     commits = int(next(_git(path, "rev-list", "--count", "HEAD", "--", end="\n"), "0") or 0)

@@ -17,7 +17,9 @@ from guildhall import Actor, Fact, Facts, Figure, Panel, _, collect, enqueue_onc
 from guildhall import Review as Case
 
 from . import queries
-from .corrections import corrections_of
+from .corrections import GRANTED, corrections_of
+from .errors import NotARepository
+from .history import require_repository
 from .hookspecs import STAGES, Stage
 from .models import (
     Contribution,
@@ -153,7 +155,16 @@ def member_panels(session: Session, actor: Actor, member_id: UUID) -> list[Panel
         return []
 
     def load() -> dict[str, Any]:
-        return {"progress": queries.overview(session, member_id), "latest": queries.latest(session, member_id)}
+        types = select(ContributionType.code, ContributionType.label).where(ContributionType.enabled)
+        may_grant = actor.can("contributions:contribution:correct")
+        return {
+            "progress": queries.overview(session, member_id),
+            "latest": queries.latest(session, member_id),
+            "names": queries.type_names(session),
+            "member_id": member_id,
+            "granted": GRANTED,
+            "types": session.execute(types.order_by(ContributionType.code)).tuples().all() if may_grant else [],
+        }
 
     return [Panel(title=_("Progress"), template="contributions/member_panel.html", load=load, order=10)]
 
@@ -201,12 +212,17 @@ def member_facts(session: Session, member_ids: Sequence[UUID]) -> Facts:
 def first_start(session: Session, platform: Any) -> str | None:
     """Ask for the import of the repository that the boot settings name; beside the demo, of this checkout's own.
 
-    Asked for at every start: what is there is skipped, and what was committed since is added.
+    Asked for at every start: what is there is skipped, and what was committed since is added. A repository that
+    cannot be read is told, and the start goes on.
     """
     repo = platform.config.repo
     if repo is None and platform.config.load_demo and (CHECKOUT / ".git").exists() and shutil.which("git"):
         repo = CHECKOUT
     if repo is None:
         return None
+    try:
+        require_repository(repo)
+    except NotARepository as problem:
+        return f"No history is imported: {problem.message}."
     enqueue_once(session, Actor.system("first start"), "contributions.import_git", {"path": str(repo.resolve())})
     return f"The history of {repo.resolve().name} is being imported."

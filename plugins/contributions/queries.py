@@ -187,6 +187,11 @@ def contributions(
     return query
 
 
+def type_names(session: Session) -> dict[str, str]:
+    """What each type of contribution is called, by its code; in English where it is one of ours."""
+    return dict(session.execute(select(ContributionType.code, ContributionType.label)).tuples().all())
+
+
 def latest(session: Session, member_id: UUID, most: int = 10) -> Sequence[Contribution]:
     """A member's newest contributions."""
     query = contributions(member_id=member_id).order_by(*(column.desc() for column, _ in NEWEST_FIRST))

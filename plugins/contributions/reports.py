@@ -11,7 +11,15 @@ from sqlalchemy.orm import Session
 
 from guildhall import Chart, Period, Report, ReportColumn, _, now
 
-LATER = 6  # months that a cohort is followed
+LATER_LABELS = (
+    _("1 month later"),
+    _("2 months later"),
+    _("3 months later"),
+    _("4 months later"),
+    _("5 months later"),
+    _("6 months later"),
+)
+LATER = len(LATER_LABELS)  # months that a cohort is followed
 
 _BY_TYPE = text("""
     SELECT c.type, t.label, count(*) AS count, count(DISTINCT c.member_id) AS members,
@@ -133,8 +141,8 @@ REPORTS = [
             ReportColumn(name="month", label=_("First month"), kind="date"),
             ReportColumn(name="began", label=_("Began"), kind="integer", total=True),
             *(
-                ReportColumn(name=f"later_{later}", label=f"+{later}", kind="integer", total=True)
-                for later in range(1, LATER + 1)
+                ReportColumn(name=f"later_{later}", label=label, kind="integer")
+                for later, label in enumerate(LATER_LABELS, 1)
             ),
         ],
         chart=Chart(kind="line", x="month", series=["began", "later_1", "later_3", "later_6"]),

@@ -14,6 +14,7 @@ from guildhall.web import Page, PageQuery, Schema, fields, paginate
 
 from . import claims, corrections, rescoring, reviews, service, simulator
 from .errors import MemberUnknown
+from .intake import KEY_LENGTH
 from .models import Claim, Contribution, Rescore, Review
 from .rest import ContributionSchema, LineSchema, RecordBody, rest
 
@@ -42,6 +43,14 @@ class OverrideBody(CorrectionBody):
     """What it is worth from now on."""
 
     points = fields.Integer(required=True, strict=True)
+
+
+class GrantBody(OverrideBody):
+    """Points for a member; ``event_key`` makes them once for their type."""
+
+    member_id = fields.UUID(required=True)
+    type = fields.String(load_default=corrections.GRANTED, validate=validate.Length(1, 80))
+    event_key = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, KEY_LENGTH))
 
 
 class RescoreBody(CorrectionBody):
@@ -140,6 +149,14 @@ def simulate(session: Session, actor: Actor, body: dict[str, Any]) -> simulator.
     if member_id is None:
         raise MemberUnknown()
     return simulator.simulate(session, actor, service.NewContribution(member_id=member_id, **body))
+
+
+@rest.post("/grants", permission=CORRECT, idempotent=True)
+@rest.arguments(GrantBody)
+@rest.response(201, ContributionSchema)
+def grant(session: Session, actor: Actor, body: dict[str, Any]) -> Contribution:
+    """Give a member points by hand; one that a review holds or a limit rejects is told as that."""
+    return corrections.grant(session, actor, **body)
 
 
 @rest.post("/contributions/<uuid:key>/override", permission=CORRECT, idempotent=True)

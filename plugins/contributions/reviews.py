@@ -26,7 +26,7 @@ from guildhall import (
 from guildhall import Review as Case
 from guildhall import reviews as inbox
 
-from . import milestones, progress, sharing
+from . import milestones, progress, queries, sharing
 from .errors import AlreadyDecided
 from .events import ContributionRecorded, ReviewDecided, ReviewOpened
 from .models import Contribution, Review
@@ -170,10 +170,12 @@ def _decide_case(session: Session, actor: Actor, case: Case, approved: bool) -> 
 def _load_case(session: Session, actor: Actor, case: Case) -> dict[str, Any]:
     """The contribution that is held, why, and who shares what with its member."""
     review = session.get_one(Review, UUID(case.subject_id))
+    contribution = session.get_one(Contribution, review.contribution_id)
     waiting = sharing.open_of_group(session, review) if review.state == "open" else []
     return {
         "review": review,
-        "contribution": session.get_one(Contribution, review.contribution_id),
+        "contribution": contribution,
+        "type": queries.type_names(session).get(contribution.type, contribution.type),
         "labels": LABELS,
         "mates": _mates(session, review),
         "waiting": len({review.id, *(one.id for one in waiting)}),

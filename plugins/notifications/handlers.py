@@ -98,6 +98,25 @@ def tell_reward(session: Session, actor: Actor, events: Sequence[StoredEvent]) -
         )
 
 
+def tell_balance(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
+    """On ``wallet.balance.low``: the owner of the wallet, who set the threshold; the house has nobody to tell."""
+    for event in events:
+        low = event.payload
+        if low.member_id is None:
+            continue
+        notify(
+            session,
+            _because(actor, event),
+            member_id=low.member_id,
+            kind="balance_low",
+            params={
+                "balance": shown(session, low.balance, low.asset),
+                "threshold": shown(session, low.threshold, low.asset),
+            },
+            reference=f"wallet.balance_low:{event.id}",
+        )
+
+
 def tell_export(session: Session, actor: Actor, events: Sequence[StoredEvent]) -> None:
     """On ``core.member.export_ready``: whoever asked for the copy hears of it."""
     for event in events:

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from flask_babel import gettext
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from guildhall import Actor, Panel, _, hookimpl
@@ -35,8 +36,8 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
 
 
 @hookimpl
-def unread_count(session: Session, member_id: UUID) -> int:
-    return queries.unread_count(session, member_id)
+def unread_count(member_id: UUID) -> Select[int]:
+    return queries.unread(member_id)
 
 
 @hookimpl

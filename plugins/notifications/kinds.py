@@ -91,6 +91,13 @@ DEFAULTS = (
         icon="coin",
     ),
     Kind(
+        name="balance_low",
+        label=_("Balance is low"),
+        subject=_("Your balance is below {threshold}"),
+        body=_("There are {balance} left in your wallet. You asked to be told."),
+        icon="wallet",
+    ),
+    Kind(
         name="export_ready",
         label=_("Copy of personal data ready"),
         subject=_("The copy of personal data is ready"),

@@ -74,6 +74,7 @@ plugin = Plugin(
         Subscriber(event="badges.batch.awarded", handler=handlers.tell_badge_batch),
         Subscriber(event="contributions.milestone.reached", handler=handlers.tell_milestone, batch=50),
         Subscriber(event="wallet.reward.paid", handler=handlers.tell_reward, batch=50),
+        Subscriber(event="wallet.balance.low", handler=handlers.tell_balance, batch=50),
         Subscriber(event="core.member.export_ready", handler=handlers.tell_export, batch=50),
         Subscriber(event="core.member.credential_changed", handler=handlers.tell_credential, batch=50),
         Subscriber(event="core.comment.made", handler=handlers.tell_mention, batch=50),

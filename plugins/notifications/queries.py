@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from guildhall import Member
@@ -79,8 +79,13 @@ def inbox_page(
 
 def unread_count(session: Session, member_id: UUID) -> int:
     """How many notices a member has not read."""
-    unread = (Notification.member_id == member_id, Notification.read_at.is_(None))
-    return session.scalar(select(func.count()).select_from(Notification).where(*unread)) or 0
+    return session.scalar(unread(member_id)) or 0
+
+
+def unread(member_id: UUID) -> Select[int]:
+    """The query of how many notices a member has not read."""
+    mine = (Notification.member_id == member_id, Notification.read_at.is_(None))
+    return select(func.count()).select_from(Notification).where(*mine)
 
 
 def names(session: Session, member_ids: Iterable[UUID]) -> dict[UUID, str]:

@@ -12,6 +12,7 @@ from .events import (
     RewardRefused,
     WalletStateChanged,
 )
+from .hookspecs import Proof
 from .queries import shown
 from .service import (
     Leg,
@@ -44,6 +45,7 @@ __all__ = [
     "Move",
     "MovementLarge",
     "Posted",
+    "Proof",
     "Receipt",
     "ReceiptFirst",
     "RewardPaid",

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from guildhall import Actor, DomainError, Invalid, Review, ReviewKind, Widget, _, new_id
 from guildhall.web import PageBlueprint, flash, redirect, render
 
-from . import queries, service
+from . import history, queries, service
 from . import trace as tracing
 from . import trace_picture as picture
 from .models import Account, Asset, Transfer
@@ -39,7 +39,7 @@ def ledger(session: Session, actor: Actor) -> Any:
 def prove(session: Session, actor: Actor) -> Any:
     """The ledger with the result of its proof; only reads."""
     found = {finding.check: finding for finding in verify(session)}
-    results = [{"name": name, "label": label, "finding": found.get(name)} for name, label in labels().items()]
+    results = [{"name": name, "label": label, "finding": found.get(name)} for name, label in labels(session).items()]
     return _ledger(session, actor, results=results, broken=len(found))
 
 
@@ -139,8 +139,15 @@ def _called(session: Session, *traces: tracing.Trace) -> Callable[[UUID | None, 
 
 
 def transfer_detail(session: Session, record: Transfer) -> dict[str, Any]:
-    """Both sides of a transfer, for its record page."""
-    return {"legs": queries.legs(session, record.id), "decimal": decimal, "account_name": account_name}
+    """Both sides of a transfer, what it undoes and what undid it, for its record page."""
+    return {
+        "legs": queries.legs(session, record.id),
+        "undoes": record.reverses or record.refunds,
+        "undone": history.undone_by(session, record.id),
+        "decimal": decimal,
+        "account_name": account_name,
+        "words": kind_words,
+    }
 
 
 def _adjustment(session: Session, actor: Actor, review: Review) -> dict[str, Any]:

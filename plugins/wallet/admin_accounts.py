@@ -22,7 +22,7 @@ from .models import STATES, Asset
 from .rest_money import LONGEST_PERIOD
 from .statement_pdf import statement_file, write_statement_pdf
 from .units import decimal, units
-from .wording import account_name, kind_words
+from .wording import KINDS, STATUSES, account_name, kind_words
 
 LINES = 50
 MONITOR = "/admin/wallet/monitor"
@@ -82,8 +82,9 @@ def _filter(given: dict[str, str], assets: dict[str, Asset]) -> tuple[monitor.Fi
 
 @pages.get("/accounts/<uuid:account_id>", permission="wallet:account:show")
 def account(session: Session, actor: Actor, account_id: UUID) -> Any:
-    """One account: its figures and what came and went."""
+    """One account: its figures, and what came and went or, by status, kind and days, what is looked for."""
     found = queries.account(session, account_id)
+    sought = _sought(session, account_id)
     given = request.args.get("before", "")
     before = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
     lines = queries.history(session, account_id, before=before, limit=LINES + 1)
@@ -100,10 +101,43 @@ def account(session: Session, actor: Actor, account_id: UUID) -> Any:
         words=kind_words,
         account_name=account_name,
         months=_months(today),
+        sought=sought,
+        statuses=[(one, STATUSES[one]) for one in history.STATUSES],
+        kinds=[(one, label) for one, label in KINDS.items() if one != "hold"],
         may_change=actor.can("wallet:account:update"),
         may_adjust=actor.can("wallet:adjustment:create"),
         bare=lambda amount: decimal(amount, found.scale).replace(",", ""),
     )
+
+
+def _sought(session: Session, account_id: UUID) -> dict[str, Any]:
+    """What the filter of the page asks for, its transactions, and the address of the next ones; empty for no filter."""
+    given = {name: request.args.get(name, "").strip()[:40] for name in ("status", "kind", "since", "until")}
+    asked = {name: value for name, value in given.items() if value}
+    if not asked:
+        return {}
+    try:
+        if given["status"] not in ("", *history.STATUSES) or not given["kind"].isprintable():
+            raise errors.PeriodRefused()
+        since, last = _day(given["since"]), _day(given["until"])
+    except DomainError:
+        return {"given": given, "rows": [], "older": "", "wrong": True}
+    after = request.args.get("after", "")
+    holds = given["status"] in ("pending", "failed")
+    if not (_uuid(after) if holds else after.isascii() and after.isdigit() and len(after) < 19):
+        after = ""
+    rows = history.transactions(
+        session,
+        account_id,
+        status=given["status"] or None,
+        kind=given["kind"] or None,
+        since=since,
+        until=last + timedelta(days=1) if last else None,
+        after=after,
+        limit=LINES + 1,
+    )
+    older = f"?{urlencode({**asked, 'after': rows[LINES - 1].place})}" if len(rows) > LINES else ""
+    return {"given": given, "rows": rows[:LINES], "older": older, "wrong": False}
 
 
 def _months(today: date) -> list[tuple[date, date]]:
@@ -167,15 +201,22 @@ def adjust(session: Session, actor: Actor, account_id: UUID) -> Any:
 
 @pages.post("/accounts/<uuid:account_id>/limits", permission="wallet:account:update")
 def change_limits(session: Session, actor: Actor, account_id: UUID) -> Any:
-    """Set the daily limit and the overdraft of an account; the reason is kept."""
-    given = {name: request.form.get(name, "").strip() for name in ("daily_limit", "overdraft", "reason")}
+    """Set the limits of an account, and below which balance it is announced; the reason is kept."""
+    given = {name: request.form.get(name, "").strip() for name in ("daily_limit", "overdraft", "low_below", "reason")}
 
     def change() -> None:
         scale = queries.account(session, account_id).scale
         daily = units(given["daily_limit"], scale) if given["daily_limit"] else None
         overdraft = units(given["overdraft"] or "0", scale)
+        low = units(given["low_below"], scale) if given["low_below"] else None
         service.set_limits(
-            session, actor, account_id=account_id, daily_limit=daily, overdraft=overdraft, reason=given["reason"]
+            session,
+            actor,
+            account_id=account_id,
+            daily_limit=daily,
+            overdraft=overdraft,
+            reason=given["reason"],
+            low_below=low,
         )
 
     if tried(session, change):

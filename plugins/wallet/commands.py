@@ -36,12 +36,13 @@ def verify(platform: Any) -> None:
     console = Console()
     with platform.unit_of_work(Actor.system("wallet verify")) as session:
         found = {finding.check: finding for finding in prove(session)}
+        proved = labels(session)
         held = queries.circulation(session)
     table = Table(title="Ledger", title_justify="left")
     table.add_column("Check")
     table.add_column("Result")
     table.add_column("First broken row", overflow="fold")
-    for name, label in labels().items():
+    for name, label in proved.items():
         finding = found.get(name)
         if finding:
             table.add_row(label, f"[red]{finding.count} broken", f"{finding.subject} {finding.detail}")

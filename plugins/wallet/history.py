@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased
 from guildhall import csv_line, now
 
 from . import queries
-from .models import Entry, Hold, Transfer
+from .models import Account, Asset, Entry, Hold, Transfer
 from .units import decimal
 
 STATUSES = ("pending", "completed", "failed", "reversed")
@@ -141,6 +141,41 @@ def _holds(
         )
         for hold in session.scalars(query.order_by(Hold.id.desc()).limit(limit))
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undoing:
+    """A transfer that gave another one back: the whole (``reversal``) or a part (``refund``) of it."""
+
+    id: UUID
+    kind: str
+    reason: str
+    at: datetime
+    amount: int
+    scale: int
+    asset: str
+
+
+def undone_by(session: Session, transfer_id: UUID) -> list[Undoing]:
+    """What reversed a transfer or refunded parts of it, the oldest first; ``amount`` is the largest that came back."""
+    query = (
+        select(
+            Transfer.id,
+            Transfer.kind,
+            Transfer.reason,
+            Transfer.recorded_at.label("at"),
+            Entry.amount,
+            Asset.scale,
+            Account.asset,
+        )
+        .distinct(Transfer.id)
+        .join(Entry, Entry.transfer_id == Transfer.id)
+        .join(Account, Account.id == Entry.account_id)
+        .join(Asset, Asset.code == Account.asset)
+        .where(or_(Transfer.reverses == transfer_id, Transfer.refunds == transfer_id), Entry.amount > 0)
+        .order_by(Transfer.id, Entry.amount.desc())
+    )
+    return [Undoing(**row) for row in session.execute(query).mappings()]
 
 
 def statement_csv(account: queries.Balance, statement: queries.Statement) -> str:

@@ -13,11 +13,15 @@ from . import (
     figures,
     handlers,
     hooks,
+    hookspecs,
     jobs,
+    operations,
     reports,
     rest,
+    rest_admin,
     rest_money,
     seed,
+    service,
     wording,
 )
 from .admin_accounts import MONITOR
@@ -27,8 +31,8 @@ ACCOUNT_STATES = {"active": "green", "frozen": "blue", "closed": "gray"}
 HOLD_STATES = {"open": "yellow", "captured": "green", "released": "gray", "expired": "gray"}
 REWARD_STATES = {"pending": "yellow", "paid": "green", "refused": "red"}
 
-# It declares its routes on the blueprint of ``rest`` when it is imported.
-ROUTES = (rest_money,)
+# They declare their routes on the blueprint of ``rest`` when they are imported.
+ROUTES = (rest_admin, rest_money)
 
 plugin = Plugin(
     "wallet",
@@ -103,6 +107,7 @@ plugin = Plugin(
                 "effective_on": _("The day it is meant for; balances follow the time it was recorded."),
             },
             audit=False,
+            operations=(operations.REVERSE, operations.REFUND),
             detail=admin.transfer_detail,
             detail_template="wallet/transfer.html",
             display=wording.transfers,
@@ -145,6 +150,7 @@ plugin = Plugin(
             actions=("list", "show"),
             columns=("created_at", "amount", "captured", "state", "reason", "expires_at"),
             filters=("state", "account_id"),
+            operations=(operations.RELEASE,),
             labels={"created_at": _("Reserved"), "expires_at": _("Expires"), "account_id": _("Account")},
             help={"amount": _("In the asset's smallest unit."), "captured": _("What was paid of it.")},
             states={"state": HOLD_STATES},
@@ -167,20 +173,25 @@ plugin = Plugin(
         Resource(
             Asset,
             icon="coin",
-            actions=("list", "show", "update"),
+            actions=("list", "show", "create", "update"),
             columns=("code", "name", "kind", "scale", "daily_limit", "large_from"),
-            fields=("name", "daily_limit", "large_from", "stripes"),
+            fields=("code", "name", "kind", "scale", "daily_limit", "large_from", "stripes"),
+            create=service.create_asset,
+            update=service.update_asset,
             inline=(Inline(model=Account, by="asset"),),
             filters=("kind",),
             order="code",
             labels={
                 "scale": _("Decimals"),
+                "code": _("Code"),
                 "daily_limit": _("Daily limit"),
                 "large_from": _("Large from"),
                 "stripes": _("Stripes of issuance"),
             },
             help={
-                "scale": _("One is 10 to the power of this many smallest units."),
+                "code": _("Capital letters and digits, such as KUDOS; it cannot change later."),
+                "kind": _("It cannot change later."),
+                "scale": _("One is 10 to the power of this many smallest units, 0 to 18; it cannot change later."),
                 "daily_limit": _(
                     "What may leave a member's wallet in a day (UTC), in the smallest unit; empty: no limit. A wallet "
                     "may have a limit of its own."
@@ -269,6 +280,7 @@ plugin = Plugin(
     ],
     commands=[commands.wallet, commands.ledger],
     gauges=figures.GAUGES,
+    hookspecs=hookspecs,
     hooks=hooks,
     seed=seed.seed,
 )

@@ -48,6 +48,7 @@ class Balance:
     floor: str = "zero"
     low_below: int | None = None
     daily_limit: int | None = None
+    own_daily_limit: int | None = None
     spent_today: int = 0
 
     @property
@@ -152,6 +153,7 @@ def _balances() -> Select[*tuple[Any, ...]]:
             Account.floor,
             Account.low_below,
             func.coalesce(Account.daily_limit, Asset.daily_limit).label("daily_limit"),
+            Account.daily_limit.label("own_daily_limit"),
             case((Account.spent_on == now().date(), Account.spent), else_=0).label("spent_today"),
         )
         .join(Asset, Asset.code == Account.asset)

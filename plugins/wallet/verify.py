@@ -1,6 +1,7 @@
 """Prove the ledger: every invariant as a question to the tables, and the digest chain computed anew.
 
-Each question is one statement and thus one snapshot, so that it may run while money moves.
+Each question is one statement and thus one snapshot, so that it may run while money moves. Other plugins prove what is
+theirs by the hook ``ledger_proofs``.
 """
 
 from __future__ import annotations
@@ -8,19 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import select, text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from guildhall import DomainError, _, unseal
+from guildhall import DomainError, _, call, unseal
 
 from . import chain
+from .hookspecs import Proof
 from .models import Checkpoint
 from .service.checkpoints import CONTEXT, root, sealed
+
+log = structlog.get_logger("wallet")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A broken invariant: its name, the first row that breaks it, what is wrong, and how many rows break it."""
+    """A broken invariant: its name, the first row that breaks it, what is wrong, and how many rows break it.
+
+    The name of another plugin's begins with that one's: ``merchants.payable``.
+    """
 
     check: str
     subject: str
@@ -180,6 +189,27 @@ CHECKS: dict[str, tuple[str, str]] = {
         FROM wallet_account GROUP BY asset HAVING sum(posted) <> 0
         """,
     ),
+    "fees": (
+        _("Every fee and what is left after it are what was paid"),
+        """
+        SELECT 'transfer ' || id AS subject, format('took a fee of %s %s and paid out %s of %s', fee, asset, net, gross)
+            AS detail, id::text AS place
+        FROM (
+            SELECT e.transfer_id AS id, a.asset,
+                sum(e.amount) FILTER (WHERE e.amount > 0 AND a.purpose = 'fees' AND a.member_id IS NULL) AS fee,
+                coalesce(sum(e.amount)
+                    FILTER (WHERE e.amount > 0 AND NOT (a.purpose = 'fees' AND a.member_id IS NULL)), 0) AS net,
+                coalesce(-sum(e.amount) FILTER (WHERE e.amount < 0), 0) AS gross
+            FROM wallet_entry e JOIN wallet_account a ON a.id = e.account_id
+            WHERE e.transfer_id IN (
+                SELECT f.transfer_id FROM wallet_entry f JOIN wallet_account k ON k.id = f.account_id
+                WHERE k.purpose = 'fees' AND k.member_id IS NULL AND f.amount > 0
+            )
+            GROUP BY e.transfer_id, a.asset
+        ) paid
+        WHERE fee IS NOT NULL AND fee + net <> gross
+        """,
+    ),
     "rewards": (
         _("Every paid reward has its one transfer, and every other one none"),
         """
@@ -207,25 +237,49 @@ _CHAIN = text("""
 
 
 def verify(session: Session) -> list[Finding]:
-    """What is wrong with the ledger; an empty list when nothing is. Reads every entry."""
-    findings = []
-    for name, (_label, query) in CHECKS.items():
-        first = f"SELECT *, count(*) OVER () AS count FROM ({query}) broken ORDER BY place LIMIT 1"
-        row = session.execute(text(first)).mappings().first()
-        if row:
-            findings.append(Finding(name, row["subject"], row["detail"], row["count"]))
+    """What is wrong with the ledger, and with what other plugins prove; empty when nothing is. Reads every entry."""
+    findings = [found for name, (_label, query) in CHECKS.items() if (found := _first_broken(session, name, query))]
     broken = list(_broken_links(session))
     if broken:
         findings.append(Finding("chain", *broken[0], len(broken)))
     tampered = list(_broken_seals(session))
     if tampered:
         findings.append(Finding("sealed", *tampered[0], len(tampered)))
+    for name, proof in _proofs(session).items():
+        try:
+            with session.begin_nested():
+                found = _first_broken(session, name, proof.query)
+        except SQLAlchemyError as problem:
+            log.error("a proof could not be asked", proof=name, exc_info=problem)
+            found = Finding(name, f"proof {name}", "could not be asked: its query fails", 1)
+        if found:
+            findings.append(found)
     return findings
 
 
-def labels() -> dict[str, str]:
-    """What each check proves, by its name."""
-    return {**{name: label for name, (label, _query) in CHECKS.items()}, "chain": CHAIN, "sealed": SEALS}
+def labels(session: Session) -> dict[str, str]:
+    """What each check proves, by its name; those of other plugins last."""
+    own = {name: label for name, (label, _query) in CHECKS.items()}
+    others = {name: proof.label for name, proof in _proofs(session).items()}
+    return {**own, "chain": CHAIN, "sealed": SEALS, **others}
+
+
+def _first_broken(session: Session, name: str, query: str) -> Finding | None:
+    first = f"SELECT subject, detail, count(*) OVER () AS count FROM ({query}) broken ORDER BY place LIMIT 1"
+    row = session.execute(text(first)).first()
+    return Finding(name, *row) if row else None
+
+
+def _proofs(session: Session) -> dict[str, Proof]:
+    """What plugins prove by the hook ``ledger_proofs``, by plugin and name. Raises ValueError for a name used twice."""
+    found: dict[str, Proof] = {}
+    for plugin, proofs in call(session, "ledger_proofs"):
+        for proof in proofs:
+            name = f"{plugin}.{proof.name}"
+            if name in found:
+                raise ValueError(f"two proofs of the ledger are called {name}")
+            found[name] = proof
+    return found
 
 
 def _broken_links(session: Session) -> Iterator[tuple[str, str]]:

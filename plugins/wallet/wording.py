@@ -32,6 +32,12 @@ KINDS = {
     "automation": _("Payment by an automation"),
     "claim": _("Takeover of a history"),
 }
+STATUSES = {
+    "pending": _("Reserved"),
+    "completed": _("Completed"),
+    "failed": _("Came to nothing"),
+    "reversed": _("Reversed"),
+}
 WHY = {
     "FUND_SHORT": _("The reward fund must be filled"),
     "FUND_FROZEN": _("The reward fund is frozen"),

@@ -1,4 +1,4 @@
-"""The plugin whose work is interrupted: a route that writes, one subscriber of each kind, a job, a schedule.
+"""The plugin whose work is interrupted: a route that writes, one subscriber of each kind, a job, a schedule, an action.
 
 Nothing in it is unique or refuses a second effect: one that is made twice is seen twice.
 """
@@ -13,11 +13,13 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from core.actor import Actor
 from core.audit.trail import record
+from core.automations.action import Action, ActionCall
 from core.events.event import Event, StoredEvent, Subscriber
 from core.events.publish import publish
 from core.ids import new_id
@@ -33,7 +35,8 @@ STEPS = 3
 TABLES = """
     CREATE TABLE alpha_note (id uuid PRIMARY KEY, body text);
     CREATE TABLE alpha_effect (event uuid, by text);
-    CREATE TABLE alpha_step (job uuid, step integer)
+    CREATE TABLE alpha_step (job uuid, step integer);
+    CREATE TABLE alpha_mark (key text)
 """
 
 
@@ -100,6 +103,14 @@ def count(context: JobContext) -> None:
             context.save(session, step=step + 1)
 
 
+class MarkForm(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def mark(session: Session, actor: Actor, call: ActionCall) -> None:
+    session.execute(text("INSERT INTO alpha_mark VALUES (:key)"), {"key": call.key})
+
+
 plugin = Plugin(
     "alpha",
     version="1",
@@ -111,6 +122,7 @@ plugin = Plugin(
         Subscriber(event=Written, handler=gather, batch=5, max_attempts=1000),
         Subscriber(event=Written, handler=send, kind="external", lease_seconds=1, max_attempts=1000),
     ],
+    actions=[Action(name="mark", label="Mark", run=mark, form=MarkForm, permission="alpha:note:create")],
     jobs=[Job(name="count", label="Count", run=count)],
     schedules=[Schedule(name="counting", job="count", every=timedelta(days=1))],
     permissions=[Permission("alpha:note:create", "Write notes")],

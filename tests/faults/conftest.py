@@ -168,7 +168,8 @@ class House:
     def quiet(self) -> bool:
         """Whether everything is delivered; what waits for its next try is made due."""
         with self.platform.unit_of_work() as session:
-            mine = "subscriber LIKE 'alpha.%' AND subscriber <> 'alpha.send' AND state = 'pending'"
+            ours = "(subscriber LIKE 'alpha.%' OR subscriber LIKE 'core.automation.%')"
+            mine = f"{ours} AND subscriber <> 'alpha.send' AND state = 'pending'"
             session.execute(text(f"UPDATE core_delivery SET due_at = now() WHERE due_at > now() AND {mine}"))
         return not self.count("core_delivery WHERE state <> 'done'")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from guildhall import Inline, Permission, Plugin, Resource, Role, Subscriber, Transition, _
 
 from . import handlers, hooks
@@ -66,6 +68,7 @@ plugin = Plugin(
         Role("User", ("mentoring:pairing:create",)),
         Role("Moderator", ("mentoring:pairing:*", "mentoring:meeting:*")),
     ],
+    automations=[Path(__file__).with_name("automations.yaml").read_text("utf-8")],
     subscribers=[Subscriber(event="mentoring.pairing.transitioned", handler=handlers.tell_both)],
     hooks=hooks,
 )

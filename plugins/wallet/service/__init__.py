@@ -10,6 +10,7 @@ from .accounts import (
     update_own,
 )
 from .adjustments import propose_adjustment
+from .assets import create_asset, update_asset
 from .checkpoints import make_checkpoint
 from .claims import take_over
 from .holds import capture, hold, release, sweep
@@ -36,6 +37,7 @@ __all__ = [
     "RewardRequest",
     "capture",
     "convert",
+    "create_asset",
     "decide_shortage",
     "fund_rewards",
     "hand_over",
@@ -61,5 +63,6 @@ __all__ = [
     "sweep",
     "take_over",
     "transfer",
+    "update_asset",
     "update_own",
 ]

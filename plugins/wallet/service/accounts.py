@@ -27,6 +27,7 @@ LABELS = {
     "rewards": _("Reward fund"),
     "revenue": _("Revenue"),
     "exchange": _("Exchange"),
+    "fees": _("Fees"),
 }
 Key = tuple[str, str, UUID | None]  # asset, purpose, member
 
@@ -165,18 +166,23 @@ def set_limits(
     daily_limit: int | None,
     overdraft: int,
     reason: str,
+    low_below: int | EllipsisType | None = ...,
 ) -> Account:
     """Set what may leave an account in a day (UTC; None: as the asset says) and how far below zero it may go.
 
-    Both in the smallest unit. Raises ReasonRefused, UnknownAccount, LimitRefused, also for an overdraft that is in use.
+    ``low_below`` is below which balance BalanceLow is published (None: never), as for the reward fund. All in the
+    smallest unit. Raises ReasonRefused, UnknownAccount, LimitRefused, also for an overdraft that is in use.
     """
     require_reason(reason)
     account = _locked(session, account_id)
-    _require_limit(daily_limit, overdraft)
+    wanted = {"daily_limit": daily_limit, "overdraft": overdraft}
+    if not isinstance(low_below, EllipsisType):
+        wanted["low_below"] = low_below
+    _require_limit(*wanted.values())
     if account.floor == "zero" and account.posted - account.held + overdraft < 0:
         raise errors.LimitRefused()
     changes = {}
-    for name, value in (("daily_limit", daily_limit), ("overdraft", overdraft)):
+    for name, value in wanted.items():
         if getattr(account, name) != value:
             changes[name] = [getattr(account, name), value]
             setattr(account, name, value)

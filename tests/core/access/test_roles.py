@@ -138,6 +138,17 @@ def test_nobody_gives_what_they_do_not_hold(session: Session, system: Actor) -> 
     assert SHOW in access.member_permissions(session, amina.id)
 
 
+def test_only_an_admin_makes_or_unmakes_an_admin(session: Session, system: Actor) -> None:
+    amina, admin = member(session, "amina"), member(session, "admin", "Admin", "User")
+    everything = limited(*session.info["registry"].permissions)
+    with pytest.raises(roles.NotYours, match="Admin"):
+        roles.assign(session, everything, amina.id, ["User", "Admin"])
+    for fewer in (["User"], ["Admin"]):
+        with pytest.raises(roles.AdminsOnly):
+            roles.assign(session, everything, admin.id, fewer)
+    assert access.roles_of(session, admin.user_id or 0) == ("Admin", "User")
+
+
 def test_the_last_active_admin_stays_one(session: Session, system: Actor) -> None:
     first, second = member(session, "first", "Admin"), member(session, "second", "Admin", "User")
     roles.assign(session, system, second.id, ["User"])

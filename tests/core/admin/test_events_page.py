@@ -61,3 +61,9 @@ def test_a_replay_by_filter_becomes_a_job(site: Platform, admin: Person) -> None
 def test_a_replay_of_everything_is_refused_with_a_reason(admin: Person) -> None:
     assert admin.send("/admin/events/replay", state="done").headers["Location"] == "/admin/events"
     assert "Name a subscriber or an event" in admin.get("/admin/events").text
+
+
+def test_a_replay_for_a_subscriber_that_nobody_knows_is_refused_by_its_name(admin: Person) -> None:
+    answer = admin.send("/admin/events/replay", subscriber="nobody.listens", state="dead")
+    assert answer.headers["Location"] == "/admin/events"
+    assert "No subscriber is called nobody.listens." in admin.get("/admin/events").text

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from core import access
 from core.actor import Actor
+from core.audit.trail import record
 from core.events.models import EventRow
 from core.members.models import Credential, Member
 from core.platform import Platform
@@ -117,3 +118,15 @@ def test_a_form_that_was_sent_too_late_leads_back_to_its_page(people: Callable[.
         again = amina.http.post("/profile/sessions/revoke-others", data=sent, headers={"Referer": referrer})
         assert again.location == "/login?next=/", referrer
     assert amina.http.get("/profile?tab=1").location == "/login?next=/profile?tab%3D1"
+
+
+def test_the_trail_tells_members_in_changes_by_name_to_who_may_see_them(
+    admin: Person, site: Platform, people: Callable[..., Person]
+) -> None:
+    amina = people("User", name="Amina Diallo")
+    with site.unit_of_work(SYSTEM) as session:
+        changes = {"author_id": [None, str(amina.id)], "note": [None, "01a1fb4b"], "id": [None, str(amina.id)]}
+        record(session, SYSTEM, "core.test", subject_type="core.test", subject_id=amina.id, changes=changes)
+    page = admin.get(f"/admin/audit?subject_id={amina.id}").text
+    assert "<b>Amina Diallo</b>" in page
+    assert f"<b>{amina.id}</b>" not in page

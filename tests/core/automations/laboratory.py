@@ -17,10 +17,13 @@ from core.automations import service
 from core.automations.action import Action, ActionCall
 from core.automations.budget import take
 from core.automations.models import Automation, AutomationRun
+from core.automations.suggestion import Suggestion
 from core.errors import Conflict
 from core.events.deliver import Deliverer
 from core.events.event import Event
 from core.events.publish import publish
+from core.jobs.job import Job, JobContext
+from core.jobs.queue import enqueue
 from core.members.models import Member
 from core.platform import Platform
 from core.plugin import Permission, Plugin
@@ -92,23 +95,54 @@ def spend(session: Session, actor: Actor, call: ActionCall) -> dict[str, Any]:
     return {"used": used}
 
 
+def start(session: Session, actor: Actor, call: ActionCall) -> dict[str, Any]:
+    return {"job": enqueue(session, actor, "lab.work", {"member": str(call.member_id)}).id}
+
+
+def work(context: JobContext) -> None:
+    """A job that asks for another, whose event starts again what asked for it."""
+    with context.unit_of_work() as session:
+        if "further" in context.params:
+            publish(session, context.actor, Happened(member_id=UUID(context.params["member"])))
+            context.save(session, step=1)
+        else:
+            enqueue(session, context.actor, "lab.work", {**context.params, "further": True})
+            context.save(session, step=1)
+    assert context.checkpoint() == {"step": 1}
+
+
 def _parts(call: ActionCall) -> dict[str, Any]:
     names = ("key", "automation_id", "automation", "member_id", "event", "values")
     return {name: getattr(call, name) for name in names}
 
 
 MAY = "lab:thing:do"
+GREETING = Suggestion(
+    name="greeting",
+    label="Greet who happens",
+    description="Says hello once.",
+    definition={
+        "trigger": {"kind": "event", "event": "lab.thing.happened"},
+        "actions": [{"action": "lab.greet", "values": {"text": "hello"}}],
+    },
+)
 plugin = Plugin(
     "lab",
     version="1.0.0",
     label="Laboratory",
     events=[Happened, Silent],
     permissions=[Permission(MAY, "Do things")],
+    jobs=[Job(name="work", label="Work", run=work)],
+    automations=[
+        GREETING,
+        "automations:\n  - name: Note it\n    trigger: {kind: manual}\n    actions: [{action: lab.fail}]",
+    ],
     actions=[
         Action(name="note", label="Note", run=note, form=NoteForm, permission=MAY, needs_member=False),
         Action(name="refuse", label="Refuse", run=refuse, form=EmptyForm, permission=MAY, needs_member=False),
         Action(name="fail", label="Fail", run=fail, form=EmptyForm, permission=MAY, needs_member=False),
         Action(name="spend", label="Spend", run=spend, form=SpendForm, permission=MAY, moves_value=True),
+        Action(name="start", label="Start work", run=start, form=EmptyForm, permission=MAY),
         Action(name="greet", label="Greet", run=note, form=NoteForm, permission=MAY),
     ],
 )

@@ -15,6 +15,7 @@ from core.automations import running, service, turns
 from core.automations.definition import ScheduleTrigger
 from core.automations.errors import NobodyChosen, NotManual, NotOn
 from core.clock import now
+from core.events import causes
 from core.jobs.run import run_next
 from core.switches import service as switches
 from core.switches.service import SwitchedOff
@@ -197,3 +198,33 @@ def test_a_turn_waits_with_its_automation(lab: Lab) -> None:
     run_jobs(lab)
     assert {row[0] for row in lab.rows("SELECT state FROM core_automation_turn")} == {"done"}
     assert member in {run.member_id for run in lab.runs()}
+
+
+def test_the_loop_guard_sees_through_jobs_and_the_jobs_that_they_ask_for(lab: Lab) -> None:
+    lab.automation("start", "note")
+    first = lab.happen(lab.member())
+    for _round in range(4):
+        lab.drain()
+        run_jobs(lab)
+    assert lab.states() == ["done", "loop"]
+    assert lab.rows("SELECT count(*) FROM core_job") == [(2,)]
+    asked, further = lab.rows("SELECT id, checkpoint->>'caused_by', correlation_id FROM core_job ORDER BY id")
+    assert (asked[1], further[1]) == (str(first), str(asked[0]))
+    events = lab.within(lambda session: causes.chain(session, asked[2]))
+    tree = lab.within(lambda session: causes.ordered(events, causes.jobs_between(session, events)))
+    assert [(depth, event.causation_id) for depth, event in tree] == [(0, None), (1, further[0])]
+    other = lab.happen(lab.member())  # another cause is no loop
+    lab.drain()
+    assert lab.states() == ["done", "loop", "done"] and other != first
+
+
+def test_a_job_that_is_taken_back_with_its_action_is_no_effect_of_the_run(lab: Lab) -> None:
+    broken.add("refuse")
+    lab.automation("start", "refuse")
+    lab.happen(lab.member())
+    lab.drain()
+    assert lab.states() == ["failed"]
+    assert lab.rows("SELECT count(*) FROM core_job UNION ALL SELECT count(*) FROM core_automation_effect") == [
+        (0,),
+        (0,),
+    ]

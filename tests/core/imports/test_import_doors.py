@@ -111,3 +111,5 @@ def test_the_command_line_imports(site: Platform, admin: Person, tmp_path: Path,
     desk = Desk(site, admin)
     assert [(one.shelf, str(one.owner_id)) for one in desk.all(Book, Book.title == f"One {mark}")] == [(3, admin.id)]
     assert CliRunner().invoke(import_command, [BOOKS, str(path), "--by", "x@y"], obj=site).exit_code == 1
+    nobody = CliRunner().invoke(import_command, [BOOKS, str(path), "--dry-run"], obj=site)
+    assert "Say whose the records are: --by EMAIL, or --map owner_id=COLUMN." in nobody.output

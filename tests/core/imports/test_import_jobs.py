@@ -5,18 +5,22 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
 
 from core import lifecycle
 from core.actor import Actor
-from core.imports import run, service
+from core.audit.models import AuditRow
+from core.events.models import EventRow
+from core.imports import run, service, undoing
 from core.imports.models import ImportRow
 from core.jobs.models import JobRow
 from core.jobs.run import Running, run_next
 from core.platform import Platform
 from tests.core.doors import Person
+from tests.core.fab.test_record_lists import counted
 from tests.core.imports.conftest import BOOKS, Desk, written
 from tests.core.library import Author, Book
 
@@ -160,3 +164,85 @@ def test_an_undo_and_somebody_who_edits_do_not_lose_each_others_work(site: Platf
     left = desk.all(Book, Book.id.in_([one.id for one in books]))
     assert [one.about for one in left] == ["mine"] * sum(edited)
     assert desk.figures(key, "undone").get("left", 0) == len(left)
+
+
+def test_an_undo_that_was_killed_goes_on_and_takes_nothing_back_twice(
+    site: Platform, desk: Desk, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{mark} {number:02}" for number in range(10)]
+    key = desk.done(written(["name"], *([name] for name in names)))
+    monkeypatch.setattr(undoing, "CHUNK", 3)
+    with site.unit_of_work() as session:
+        found = {one.name: one for one in session.scalars(select(Author).where(Author.name.in_(names)))}
+        found[names[1]].name = f"{mark} changed since"
+    desk.act(service.undo, key, reason="The wrong file.")
+
+    class Killed(BaseException):
+        pass
+
+    kept, chunks = Running.save, []
+
+    def save(self: Running, session: Any, **state: Any) -> None:
+        kept(self, session, **state)
+        chunks.append(state)
+        if len(chunks) == 2:  # before the commit of the second chunk
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Running, "save", save)
+        with pytest.raises(Killed):
+            run_next(site.database)
+    assert len(desk.all(Author, Author.name.like(f"{mark}%"))) == 7
+    with site.unit_of_work() as session:  # its lease ends
+        job = session.get_one(JobRow, desk.row(key).job_id)
+        assert job.lease_until is not None and job.done == 3
+        job.lease_until = job.lease_until.replace(year=2000)
+    desk.work()
+    assert [one.name for one in desk.all(Author, Author.name.like(f"{mark}%"))] == [f"{mark} changed since"]
+    assert (desk.figures(key, "undone"), desk.problems(key)) == (
+        {"deleted": 9, "left": 1},
+        [(3, "", "CHANGED_SINCE")],
+    )
+    with site.unit_of_work() as session:
+        gone = select(AuditRow.reason).where(
+            AuditRow.correlation_id == key, AuditRow.action == "library.author.deleted"
+        )
+        assert list(session.scalars(gone)) == ["The wrong file."] * 9
+        told = select(EventRow.payload).where(EventRow.correlation_id == key, EventRow.name == "library.author.deleted")
+        assert {one["id"] for one in session.scalars(told)} == {
+            str(found[name].id) for name in names if name != names[1]
+        }
+
+
+def test_an_undo_takes_few_statements_also_where_a_record_is_in_use(
+    site: Platform, desk: Desk, admin: Person, mark: str
+) -> None:
+    names = [f"{mark} {number:03}" for number in range(400)]
+    key = desk.done(written(["name"], *([name] for name in names)))
+    with site.unit_of_work() as session:
+        held = session.scalar(select(Author.id).where(Author.name == names[200]))
+        session.add(Book(title="x", owner_id=UUID(admin.id), author_id=held))
+    with counted(site) as statements:
+        desk.undo(key)
+    assert (desk.figures(key, "undone"), desk.problems(key)) == ({"deleted": 399, "left": 1}, [(202, "", "IN_USE")])
+    assert len(statements) < 200, len(statements)  # a row by itself took ten
+
+
+def test_undos_and_imports_of_the_same_records_at_once_end_with_each_row_told(
+    site: Platform, desk: Desk, mark: str
+) -> None:
+    head, names = ["isbn", "title", "copies"], [f"{number}-{mark}"[:20] for number in range(30)]
+    desk.done(written(head, *([name, "Old", 1] for name in names)), BOOKS)
+    second = desk.done(written(head, *([name, "New", 2] for name in names)), BOOKS)
+    third = desk.tried(written(head, *([name, "Newest", 3] for name in reversed(names))), BOOKS)
+    desk.act(service.undo, second, reason="The wrong file.")
+    desk.act(service.start, third)
+    threads = [threading.Thread(target=desk.work) for _ in range(2)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert [desk.row(key).state for key in (second, third)] == ["undone", "done"]
+    undone = desk.figures(second, "undone")
+    assert sum(undone.values()) == 30 and len(desk.problems(second)) == undone.get("left", 0)
+    assert {one.title for one in desk.all(Book, Book.isbn.in_(names))} == {"Newest"}

@@ -128,6 +128,37 @@ def test_who_registers_again_is_mailed_a_way_in(site: Platform, people: Callable
     assert signs_in(people(), known)
 
 
+def test_two_addresses_that_the_database_holds_for_one_are_one(
+    site: Platform, people: Callable[..., Person], address: str
+) -> None:
+    """Python lowers the Turkish İ to two letters, PostgreSQL to one."""
+    capital = f"İ{address}"
+    answers = [register(people(), email) for email in (capital, f"i{address}", capital, f" İ{address.upper()} ")]
+    assert [answer.status_code for answer in answers] == [202] * 4
+    assert asked(site, capital) == ["verification_requested"] * 4
+
+
+@pytest.mark.parametrize(
+    "email",
+    [
+        "ada@example.org,eve@example.net", "<ada@example.org>", "ada@eve@example.org", "ada(eve)@example.org",
+        '"ada"@example.org', "=?utf-8?q?eve=40example.net=3e?=@example.org", "a;b@example.org", "ada@[127.0.0.1]",
+        "ada@", "@example.org", "ada@..", "ada\u2028@example.org",
+    ],
+)  # fmt: skip
+def test_what_a_mail_would_take_to_somebody_else_is_no_address(people: Callable[..., Person], email: str) -> None:
+    answer = register(people(), email)
+    assert (answer.status_code, list(answer.json["error"]["details"])) == (422, ["email"])
+
+
+def test_an_address_is_slowed_down_however_it_is_written(people: Callable[..., Person], known: str) -> None:
+    ways = [known, f" {known}", f"\u00a0{known}\t", known.upper(), f"{known} "]
+    said = [people().post(f"{AUTH}/forgot-password", {"email": email}).status_code for email in ways]
+    assert said == [202] * 5
+    for email in (f"  {known}", known):
+        assert people().post(f"{AUTH}/forgot-password", {"email": email}).status_code == 429
+
+
 def test_a_link_is_good_once(site: Platform, people: Callable[..., Person], known: str) -> None:
     tokens = [token_for(site, known, "reset") for _number in range(2)]
     body = {"token": tokens[0], "password": NEW}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier, Thread
 from typing import Any
@@ -101,6 +102,32 @@ def test_one_who_tries_many_accounts_is_slowed_down_by_address(
         guess(people(), f"{number}@example.net", ip="10.9.9.9")
     assert guess(people(), member.email, password=PASSWORD, ip="10.9.9.9").status_code == 429
     assert guess(people(), member.email, password=PASSWORD, ip="10.8.8.8").status_code == 200
+
+
+def test_a_network_of_ipv6_counts_as_one_address(
+    people: Callable[..., Person], member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(throttle.FREE, "address", 4)
+    for number in range(4):
+        guess(people(), f"{number}@example.net", ip=f"2001:db8:0:1::{number}")
+    assert guess(people(), member.email, password=PASSWORD, ip="2001:db8:0:1:ffff::1").status_code == 429
+    assert guess(people(), member.email, password=PASSWORD, ip="2001:db8:0:2::1").status_code == 200
+
+
+def test_failures_with_many_accounts_at_once_all_count_for_the_address(site: Platform) -> None:
+    ready = Barrier(8)
+
+    def one(number: int) -> None:
+        with site.unit_of_work() as session:
+            attempt = throttle.attempt(session, f"{number}@example.net", ip="10.7.7.7")
+            ready.wait(20)
+            attempt.failed()
+
+    with ThreadPoolExecutor(8) as beside:
+        list(beside.map(one, range(8)))
+    with site.unit_of_work() as session:
+        key = throttle._key(session, "address", "10.7.7.7")
+        assert session.scalar(select(FailedAttempt.failures).where(FailedAttempt.key == key)) == 8
 
 
 def test_strangers_do_not_keep_out_who_has_signed_in_from_this_browser(

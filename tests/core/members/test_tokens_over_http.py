@@ -193,6 +193,7 @@ OTHERS = ec.generate_private_key(ec.SECP256R1())
 FORGERIES: dict[str, Callable[[dict[str, Any], Sign], str]] = {
     "another key": lambda claims, sign: jwt.encode(claims, OTHERS, "ES256", headers=_header(sign)),
     "a key nobody knows": lambda claims, _: jwt.encode(claims, OTHERS, "ES256", headers={"kid": "x" * 500}),
+    "a key with a NUL": lambda claims, _: jwt.encode(claims, OTHERS, "ES256", headers={"kid": "a\x00b"}),
     "a key without a name": lambda claims, _: jwt.encode(claims, OTHERS, "ES256"),
     "no algorithm": lambda claims, sign: jwt.encode(claims, None, "none", headers=_header(sign)),
     "a shared secret": lambda claims, sign: jwt.encode(claims, "y" * 40, "HS256", headers=_header(sign)),

@@ -90,6 +90,45 @@ ZOO = {
             permissions=[Permission("doubling:bell:ring", "Ring it")],
             subscribers=[Subscriber(event="core.member.registered", handler=ring)])
         """,
+    "calling": """
+        import urllib3
+        from guildhall import Event, Plugin, Settings, Subscriber, _, publish
+        from pydantic import Field
+
+        class CallingSettings(Settings):
+            '''Where it calls.'''
+            desk_url: str = Field("", description=_("Address of the desk."))
+
+        class Called(Event):
+            '''The desk was called. Not published for anything else.'''
+            event_name = "calling.desk.called"
+
+        def desk(session):
+            from guildhall import read_settings
+            return read_settings(session, CallingSettings).desk_url
+
+        def well(unit_of_work, actor, event):
+            with unit_of_work() as session:
+                address = desk(session)
+            assert urllib3.request("POST", address, json={"id": str(event.id)}, retries=False).json() == {}
+
+        def badly(unit_of_work, actor, event):
+            raise KeyError("number")
+
+        def outwards(unit_of_work, actor, event):
+            urllib3.request("GET", "http://198.51.100.7/", retries=False, timeout=1)
+
+        def by_name(unit_of_work, actor, event):
+            urllib3.request("GET", "http://desk.example.org/", retries=False, timeout=1)
+
+        def again(unit_of_work, actor, event):
+            with unit_of_work() as session:
+                publish(session, actor, Called())
+
+        plugin = Plugin("calling", version="1", label=_("Calling"), settings=CallingSettings, events=[Called],
+            subscribers=[Subscriber(event="core.member.registered", handler=one, kind="external", max_attempts=1)
+                for one in (well, badly, outwards, by_name, again)])
+        """,
     "tearing": """
         import sys
         from guildhall import Plugin, _, call, hookimpl, hookspec
@@ -181,10 +220,22 @@ def test_each_mistake_is_found_where_it_is(zoo: list[str], cluster: Cluster) -> 
     }
     assert ("NOT_TRANSLATABLE", "templates/doubling/page.html", 2) in found["doubling"]
     assert "HOOK_NOT_ISOLATED" in codes["tearing"]
+    _reaches_only_this_machine(told["calling"]["findings"])
     assert codes["noisy"] == {"IMPORT_EFFECT", "DOCS_MISSING"} and codes["tearing"] == {
         "HOOK_NOT_ISOLATED",
         "DOCS_MISSING",
     }
+
+
+def _reaches_only_this_machine(findings: list[dict[str, Any]]) -> None:
+    """What calls the outside is called twice, and only a receiver on this machine answers it."""
+    noted = [one["sentence"] for one in findings if one["code"] == "NOT_TRIED"]
+    raised = {sentence.split()[0].partition(".")[2]: sentence for sentence in noted}
+    assert set(raised) == {"badly", "outwards", "by_name"}, findings
+    assert "number" in raised["badly"] and "a receiver for the outside" in raised["badly"]
+    assert "it calls 198.51.100.7" in raised["outwards"] and "it calls desk.example.org" in raised["by_name"]
+    [twice] = [one["sentence"] for one in findings if one["code"] == "NOT_IDEMPOTENT"]
+    assert "calling.again changes core_event" in twice
 
 
 @pytest.mark.usefixtures("cluster")

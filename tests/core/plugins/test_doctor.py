@@ -153,7 +153,7 @@ def test_the_command_exits_with_1_when_something_is_wrong_and_speaks_json(hospit
     )
     listed = json.loads(run.invoke(plugin_group, ["list", "--json"], obj=hospital).output)
     assert {"name": "well", "version": "1.0.0", "state": "enabled", "reason": ""} in listed
-    assert isinstance(run.invoke(plugin_group, ["doctor", "nobody"], obj=hospital).exception, doctor.PluginUnknown)
+    assert isinstance(run.invoke(plugin_group, ["doctor", "nobody"], obj=hospital).exception, lifecycle.PluginUnknown)
 
 
 def test_each_plugin_has_a_page_that_says_the_same(hospital: Platform) -> None:

@@ -150,7 +150,7 @@ def test_another_process_follows_a_toggle_when_it_looks_again(shop: Any, house: 
 
 
 def test_a_plugin_that_others_need_stays_on(house: Platform) -> None:
-    with pytest.raises(PluginNeeded, match="alpha cannot be disabled while beta need it"):
+    with pytest.raises(PluginNeeded, match="alpha cannot be disabled while it is needed by: beta"):
         toggle(house, "alpha", False)
 
 
@@ -230,5 +230,5 @@ def test_an_error_fills_its_sentence() -> None:
     problem = PluginNeeded(plugin="wallet", dependants="badges")
     assert isinstance(problem, Conflict) and isinstance(problem, DomainError)
     assert (problem.code, problem.status) == ("PLUGIN_NEEDED", 409)
-    assert str(problem) == "wallet cannot be disabled while badges need it."
+    assert str(problem) == "wallet cannot be disabled while it is needed by: badges."
     assert problem.fill("{dependants} braucht {plugin}.") == "badges braucht wallet."

@@ -151,3 +151,27 @@ def test_a_file_that_is_gone_is_shown_as_none(site: Platform, admin: Person, edi
     assert editor.get(f"{API}/{made['id']}").json["data"]["cover_id"] is None
     assert admin.get(f"{PAGES}/show/{made['id']}").status_code == 200
     assert admin.get(f"{PAGES}/list/?q=Without").status_code == 200
+
+
+def test_the_history_tells_files_by_name_and_links_to_what_is_kept(
+    people: Callable[..., Person], editor: Person
+) -> None:
+    admin, other = people("Admin", browser=True), cover(editor, "core.attachment")
+    first, second = cover(editor), cover(editor)
+    key = article(editor, cover_id=first)["id"]
+    assert editor.patch(f"{API}/{key}", {"cover_id": second}).status_code == 200
+    answer = admin.get(f"{API}/{key}/history").json["data"]
+    [(before, after)] = [
+        (one["before"], one["after"]) for one in answer[0]["fields"] if one["name"] == "cover_id" and not one["closed"]
+    ]
+    assert (before["id"], before["name"], before["media_type"], before["url"]) == (
+        first,
+        "cover.png",
+        "image/png",
+        None,
+    )
+    assert after["id"] == second and after["size"] == before["size"] > 0
+    assert admin.get(after["url"]).status_code == 200
+    page = admin.get(f"/admin/press/article/history/{key}").text
+    assert page.count("cover.png") >= 3 and "no longer kept" in page and first not in page and other not in page
+    assert f"{after['url'].rpartition('/')[0]}/" in page and "PNG · " in page

@@ -22,6 +22,8 @@ from core.jobs.run import run_next
 from core.platform import Platform
 from core.privacy.erase import erase_rows
 from tests.core.doors import Person
+from tests.core.imports.conftest import Desk as Importer
+from tests.core.imports.conftest import written
 from tests.core.resources.conftest import API, PAGES, article, asked, at_once, moved
 from tests.core.resources.press import Article, Desk
 from tests.core.resources.test_file_fields import cover
@@ -85,8 +87,12 @@ def test_who_may_delete_sees_and_restores_it(
 ) -> None:
     key = gone(editor, title="Back again")
     moderator, page = people("Moderator"), people("Moderator", browser=True)
-    assert key in {row["id"] for row in editor.get(f"{API}?deleted=true&limit=200").json["data"]}
-    assert moderator.get(f"{API}?deleted=true").status_code == 403
+    deleted = {row["id"]: row for row in editor.get(f"{API}?deleted=true&limit=200").json["data"]}
+    one = editor.get(f"{API}/{key}?deleted=true").json["data"]
+    assert one == deleted[key] and one["deleted_at"].endswith("Z") and one["title"] == "Back again"
+    assert editor.get(f"{API}/{key}?deleted=false").status_code == editor.get(f"{API}/{key}").status_code == 404
+    for way in (f"{API}?deleted=true", f"{API}/{key}?deleted=true"):
+        assert moderator.get(way).status_code == 403
     assert moderator.post(f"{API}/{key}/restore", {}).status_code == 403
     assert page.get(f"{PAGES}/list/?deleted=yes").status_code == 403
     assert "deleted=yes" not in page.get(f"{PAGES}/list/").text
@@ -96,7 +102,10 @@ def test_who_may_delete_sees_and_restores_it(
     shown = admin.get(f"{PAGES}/show/{key}?deleted=yes").text
     assert "was deleted" in shown and f"/admin/acts/press.article/restore/{key}" in shown and "/edit/" not in shown
     assert admin.send(f"/admin/acts/press.article/restore/{key}").status_code == 303
-    assert editor.get(f"{API}/{key}").json["data"]["title"] == "Back again"
+    back = editor.get(f"{API}/{key}").json["data"]
+    assert (back["title"], back["deleted_at"]) == ("Back again", None)
+    assert editor.get(f"{API}/{key}?deleted=true").status_code == 404
+    assert editor.patch(f"{API}/{key}", {"deleted_at": "2026-01-01T00:00:00Z"}).status_code == 422
     assert editor.post(f"{API}/{key}/restore", {}).status_code == 404
     with site.unit_of_work() as session:
         trail = session.scalars(select(AuditRow.action).where(AuditRow.subject_id == key).order_by(AuditRow.id))
@@ -196,6 +205,25 @@ def test_erasing_its_author_erases_it_too(site: Platform, people: Callable[..., 
         assert "My" not in f"{found.title} {found.body}" and found.deleted_at is not None
 
 
-def test_the_answer_never_tells_when_it_was_deleted(editor: Person) -> None:
-    assert "deleted_at" not in article(editor)
+def test_nobody_writes_when_it_was_deleted(editor: Person) -> None:
+    assert article(editor)["deleted_at"] is None
     assert editor.post(API, {"title": "Odd", "deleted_at": "2031-01-01T00:00:00Z"}).status_code == 422
+
+
+@pytest.mark.parametrize(("resource", "column"), [("press.desk", "name"), ("press.article", "title")])
+def test_what_an_import_made_can_be_restored_after_it_was_undone(
+    site: Platform, admin: Person, resource: str, column: str
+) -> None:
+    importer, word = Importer(site, admin), new_id().hex[-12:]
+    key = importer.done(written([column], *([f"{word} {number}"] for number in range(3))), resource)
+    importer.undo(key)
+    assert importer.figures(key, "undone") == {"deleted": 3}
+    model = site.registry.resources[resource].resource.model
+    made = importer.all(model, getattr(model, column).like(f"{word}%"))
+    assert [one.deleted_at is not None for one in made] == [True] * 3
+    with site.unit_of_work() as session:
+        query = select(AuditRow.action).where(AuditRow.subject_id == str(made[0].id)).order_by(AuditRow.id)
+        assert list(session.scalars(query)) == [f"{resource}.created", f"{resource}.deleted"]
+    path = site.registry.resources[resource].page_path
+    assert admin.send(f"/admin/acts/{resource}/restore/{made[0].id}").status_code == 303
+    assert f"{word} 0" in admin.get(f"{path}/list/?view=all").text

@@ -54,11 +54,24 @@ def test_a_method_that_is_not_taken_names_those_that_are(people: Callable[..., P
     answer = people().delete(PRICES)
     refused(answer, 405, "METHOD_NOT_ALLOWED")
     assert "POST" in answer.headers["Allow"]
+    assert answer.json["error"]["message"] == "This address does not take that method. It takes OPTIONS, POST."
 
 
 def test_a_body_beyond_the_limit(people: Callable[..., Person]) -> None:
     answer = people().post(PRICES, data=b" " * (10 * 1024 * 1024 + 1), content_type="application/json")
     refused(answer, 413, "TOO_LARGE")
+    assert "1048576 bytes" in answer.json["error"]["message"]
+
+
+def test_a_file_that_is_missing_is_named_as_any_field_is(people: Callable[..., Person]) -> None:
+    answer = people("User").post("/api/v1/core/files?purpose=core.avatar", {})
+    assert list(refused(answer, 422, "INVALID")) == ["file"]
+
+
+def test_a_cookie_without_its_token_says_what_to_send(people: Callable[..., Person]) -> None:
+    answer = people("User", browser=True).open("PATCH", "/api/v1/core/me", json={"bio": "x"}, headers={})
+    refused(answer, 400, "CSRF")
+    assert "X-CSRFToken" in answer.json["error"]["message"]
 
 
 def test_a_body_of_another_type(people: Callable[..., Person]) -> None:
@@ -203,6 +216,13 @@ def test_a_limit_out_of_bounds(people: Callable[..., Person], query: str) -> Non
 )
 def test_a_cursor_from_elsewhere(people: Callable[..., Person], foreign: str) -> None:
     assert list(refused(people("User").get(f"{BOOKS}?cursor={foreign}"), 422, "INVALID")) == ["cursor"]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\x00"])
+def test_a_cursor_with_a_text_that_no_row_can_hold(people: Callable[..., Person], text: str) -> None:
+    forged = cursor(text, "11111111-1111-1111-1111-111111111111")
+    answer = people("Admin").get(f"/api/v1/contributions/types?cursor={forged}")
+    assert list(refused(answer, 422, "INVALID")) == ["cursor"]
 
 
 @pytest.mark.parametrize("query", ["sort=title", "order=-title", "titel=a", "owner_id=1"])

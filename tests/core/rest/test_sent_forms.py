@@ -102,7 +102,7 @@ def test_a_form_is_forgotten_after_a_day_and_a_key_is_not(site: Platform, admin:
     with site.unit_of_work(SYSTEM) as session:
         kept = IdempotencyRow(scope=f"{admin.id}:POST /x", key="k", fingerprint=b"", status=201, body={})
         session.add(kept)
-        enqueue(session, SYSTEM, "core.sweep_events")
+        enqueue(session, SYSTEM, "core.sweep_answers")
     with site.unit_of_work() as session:
         assert session.scalar(mine) == 2
     with frozen(now() + timedelta(days=1, minutes=1)):

@@ -123,3 +123,28 @@ def test_kinds_one_may_not_decide_stay_unseen(people: Callable[..., Person], ask
     assert moderator.get(f"/api/v1/core/reviews/{key}").status_code == 404
     assert moderator.get("/api/v1/core/reviews?kind=library.purchase").json["data"] == []
     assert people("User").get("/api/v1/core/reviews").status_code == 403
+
+
+def test_a_case_is_passed_on_to_anybody_who_may_decide_it_however_many_they_are(
+    site: Platform, people: Callable[..., Person], ask: Callable[..., UUID]
+) -> None:
+    moderator = people("Moderator", browser=True)
+    early = [people("Moderator", name=f"Aaron {number:02}") for number in range(52)]
+    last, user = people("Moderator", name="Zora the last"), people("User", name="Zora the reader")
+    key = ask()
+    page = moderator.get(f"/admin/reviews/{key}").text
+    assert f'data-lookup="/admin/reviews/{key}/deciders"' in page and "Zora" not in page
+    found = {one["value"]: one["text"] for one in moderator.get(f"/admin/reviews/{key}/deciders?q=zOra").json}
+    assert (found.get(last.id), user.id in found) == ("Zora the last", False)
+    assert len(moderator.get(f"/admin/reviews/{key}/deciders").json) == 50
+    assert moderator.get(f"/admin/reviews/{key}/deciders?q=%25%00_").json == []
+    assert moderator.send(f"/admin/reviews/{key}/assign", assignee_id=last.id).status_code == 303
+    with site.unit_of_work() as session:
+        row = session.get_one(Review, key)
+        assert row.assignee_id == UUID(last.id)
+        row.member_id = UUID(early[0].id)
+    names = {one["value"] for one in moderator.get(f"/admin/reviews/{key}/deciders?q=aaron 0").json}
+    assert early[0].id not in names and early[1].id in names
+    assert moderator.get(f"/admin/reviews/{key}/deciders?q=zora").json == []  # has it already
+    browser = people("User", browser=True)
+    assert browser.get(f"/admin/reviews/{key}/deciders").status_code == 403

@@ -69,7 +69,7 @@ def test_test_installs_the_rest_and_fails_with_pytest(project: Path, environment
 
 @pytest.mark.parametrize(
     ("failing", "sentence"),
-    [("pip", "The package index cannot be reached: "), ("uv", "The packages cannot be installed: ")],
+    [("pip", "The tool uv cannot be installed: "), ("uv", "The packages cannot be installed: ")],
 )
 def test_no_package_index_is_one_sentence(project: Path, environment: Path, failing: str, sentence: str) -> None:
     done = make(project, "run", env={"FAILING": failing})
@@ -86,6 +86,32 @@ def test_no_python_is_one_sentence(project: Path) -> None:
     assert done.returncode != 0
     assert done.stderr.startswith("Guildhall needs Python 3.11 or 3.12 with its venv module; ")
     assert not (project / ".venv").exists()
+
+
+def test_an_environment_that_was_left_half_made_is_made_anew(project: Path, environment: Path) -> None:
+    environment.write_text("#!/bin/sh\nexit 1\n")
+    tools = project.parent / "tools"
+    tools.mkdir()
+    python = tools / "python3.12"
+    python.write_text(
+        '#!/bin/sh\n[ "$1" = -c ] && exit 0\nprintf "#!/bin/sh\\necho new \\$@\\n" > .venv/bin/python\necho "made by $@"\n'
+    )
+    python.chmod(0o755)
+    done = make(project, "run", env={"PATH": f"{tools}:{os.environ['PATH']}"})
+    assert done.returncode == 0, done.stderr
+    assert "made by -m venv --clear .venv" in done.stdout
+    assert done.stdout.splitlines()[-1] == "new -m app run"
+
+
+def test_an_environment_that_cannot_be_made_is_one_sentence(project: Path) -> None:
+    tools = project.parent / "tools"
+    tools.mkdir()
+    python = tools / "python3.12"
+    python.write_text('#!/bin/sh\n[ "$1" = -c ]\n')
+    python.chmod(0o755)
+    done = make(project, "run", env={"PATH": f"{tools}:{os.environ['PATH']}"})
+    assert done.returncode != 0
+    assert done.stderr.startswith("The folder .venv cannot be made: ")
 
 
 def test_clean_takes_the_database_outside_along_and_nothing_else(project: Path, environment: Path) -> None:

@@ -67,8 +67,13 @@ def send(port: int, data: bytes) -> socket.socket:
     [
         b"GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ",
         b"POST /api/v1/core/auth/login HTTP/1.1\r\nHost: x\r\n" + JSON + b"Content-Length: 900\r\n\r\n{",
+        b"POST /api/v1/core/auth/login HTTP/1.1\r\nHost: x\r\n" + JSON + b"Content-Length: 900000\r\n\r\n{",
+        b"POST /api/v1/core/auth/login HTTP/1.1\r\nHost: x\r\n" + JSON + b"Transfer-Encoding: chunked\r\n\r\nfff\r\n{",
+        b"POST /api/v1/core/auth/login HTTP/1.1\r\nHost: x\r\n"
+        + JSON
+        + b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n",
     ],
-    ids=["heads", "bodies"],
+    ids=["heads", "bodies", "large-bodies", "chunks", "asking-first"],
 )
 def test_clients_that_drip_hold_up_nobody(port: int, begin: bytes) -> None:
     dripping = [send(port, begin) for _ in range(THREADS * 5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ version: 0.1.0
 label: Club
 requires: {wallet: ">=0.1"}   # for fees
 settings:
-  fee: {type: integer, default: 5, min: 0}
+  fee: {type: integer, default: 5, min: 0}   # in points
+  mode: {type: choice, values: [open, closed], default: open}
 resources:
   # what members join
   meeting:
@@ -37,9 +39,13 @@ resources:
     sections:
       - {title: When, fields: [held_on, phase]}
     transitions:
-      - {field: phase, from: [planned], to: held, label: It was held}
+      - {field: phase, from: [planned], to: held, label: It was held}   # it is over
     operations:
-      - {name: remind, label: Remind, run: remind, permission: "club:meeting:remind"}
+      - {name: remind, label: Remind, run: remind, permission: "club:meeting:remind", form: {why: {type: text}}}
+    computed:
+      # how many came
+      guests: {run: guests, label: Guests, type: integer}
+    rows: [{field: phase, is: [held]}]
   note:
     fields:
       meeting: {type: reference, to: meeting}
@@ -62,11 +68,13 @@ def form_of(text: str) -> dict[str, Any]:
         resource["was"] = resource["name"]
         for field in resource["fields"]:
             field["was"] = field["name"]
-        for key in ("sections", "transitions", "inline"):
+        for computed in resource["computed"]:
+            computed["was"] = computed["name"]
+        for key in ("sections", "transitions", "inline", "operations"):
             for number, one in enumerate(resource[key]):
                 one["was"] = str(number)
-    for permission in shown["permissions"]:
-        permission["was"] = permission["name"]
+    for named in (*shown["permissions"], *shown["settings"]):
+        named["was"] = named["name"]
     return shown
 
 
@@ -91,6 +99,66 @@ def test_what_the_form_does_not_show_stays() -> None:
     assert made == {**before, "label": "The club"}
 
 
+def test_settings_buttons_computed_columns_and_files_are_entered_in_the_form() -> None:
+    form = form_of(FULL)
+    meeting = form["resources"][0]
+    form["settings"][0].update(default="7", max="9", label="Fee")
+    form["settings"][1].update(values="open, closed,late", default="late")
+    form["settings"].append({"was": "", "name": "ratio", "type": "decimal", "default": "0.5", "label": "", "help": ""})
+    form["settings"].append({"was": "", "name": "loud", "type": "boolean", "default": "false", "label": "", "help": ""})
+    meeting["operations"][0].update(label="Remind all", danger=True)
+    act = {
+        "name": "end",
+        "label": "End",
+        "run": "end",
+        "permission": "club:meeting:update",
+        "icon": "",
+        "help": "Over.",
+    }
+    meeting["operations"].append({"was": "", "danger": False, **act})
+    meeting["computed"][0].update(name="visitors", label="Visitors")
+    meeting["computed"].append({"was": "", "name": "late", "run": "late", "label": "Late", "type": "text", "help": ""})
+    blank = {**field_of(form, 0, "title"), "was": "", "max_length": "", "required": False, "translated": False}
+    meeting["fields"].append({**blank, "name": "photo", "type": "file", "allowed": ["images"], "max_bytes": "5000"})
+    field_of(form, 0, "title")["translated"] = True
+    text = merged(FULL, form, {})
+    made = parse(text).value
+    assert made["settings"] == {
+        "fee": {"type": "integer", "default": 7, "min": 0, "max": 9, "label": "Fee"},
+        "mode": {"type": "choice", "values": ["open", "closed", "late"], "default": "late"},
+        "ratio": {"type": "decimal", "default": Decimal("0.5")},
+        "loud": {"type": "boolean", "default": False},
+    }
+    now = made["resources"]["meeting"]
+    assert now["operations"][0]["form"] == {"why": {"type": "text"}}  # the form does not show it
+    assert (now["operations"][0]["label"], now["operations"][0]["danger"]) == ("Remind all", True)
+    assert now["operations"][1] == {key: value for key, value in act.items() if value}
+    assert now["computed"] == {
+        "visitors": {"run": "guests", "label": "Visitors", "type": "integer"},
+        "late": {"run": "late", "label": "Late"},
+    }
+    assert now["fields"]["photo"] == {"type": "file", "allowed": ["images"], "max_bytes": 5000}
+    assert now["fields"]["title"]["translated"] is True and now["rows"] == [{"field": "phase", "is": ["held"]}]
+    assert look(text).mistakes == []
+    for comment in ("# in points", "# it is over", "# how many came", "# for fees", "# the day"):
+        assert comment in text
+    again = form_of(text)
+    again["settings"][0].update(type="text", default="x")
+    again["settings"][1]["default"] = ""
+    wrong = merged(text, again, {})
+    assert parse(wrong).value["settings"]["fee"] == {"type": "text", "default": "x", "label": "Fee"}
+    assert [one.path for one in look(wrong).mistakes] == ["settings.mode"]
+
+
+def test_comments_go_with_the_parts_of_a_list() -> None:
+    form = form_of(FULL)
+    blank = {"was": "", "field": "phase", "from": ["held"], "to": "planned", "label": "", "permission": ""}
+    form["resources"][0]["transitions"].insert(0, {**blank, "reason": False})
+    lines = merged(FULL, form, {}).splitlines()
+    assert "      - {field: phase, from: [planned], to: held, label: It was held}   # it is over" in lines
+    assert "      - {field: phase, from: [held], to: planned}" in lines
+
+
 def test_a_renamed_field_is_followed_wherever_it_is_named() -> None:
     form = form_of(FULL)
     field_of(form, 0, "held_on")["name"] = "day"
@@ -99,6 +167,7 @@ def test_a_renamed_field_is_followed_wherever_it_is_named() -> None:
     assert list(made["fields"]) == ["title", "stage", "day"]
     assert made["order"] == "day" and made["columns"] == ["title", "stage"]
     assert made["sections"][0]["fields"] == ["day", "stage"] and made["transitions"][0]["field"] == "stage"
+    assert made["rows"] == [{"field": "stage", "is": ["held"]}]
 
 
 def test_a_renamed_resource_is_followed_in_references_and_grants() -> None:
@@ -144,7 +213,7 @@ def test_a_mistake_has_its_line_its_column_and_its_part() -> None:
     found = look(FULL.replace("max_length: 80", "max_length: 0"))
     assert found.spec is None
     assert [(one.line, one.path) for one in found.mistakes if "max_length" in one.path] == [
-        (15, "resources.meeting.fields.title.max_length")
+        (16, "resources.meeting.fields.title.max_length")
     ]
     assert look(FULL.replace("label: Club", "label: [")).values is None
     assert look("a: &x 1\nb: *x").mistakes
@@ -170,7 +239,7 @@ JSON = st.recursive(
 
 
 @settings(max_examples=60, deadline=None)
-@given(key=st.sampled_from(["resources", "permissions", "roles", "name", "label"]), value=JSON)
+@given(key=st.sampled_from(["resources", "settings", "permissions", "roles", "name", "label"]), value=JSON)
 def test_whatever_is_sent_as_a_form_is_carried_over_or_refused(key: str, value: Any) -> None:
     try:
         made = merged(FULL, {**form_of(FULL), key: value}, {})

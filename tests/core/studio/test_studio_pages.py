@@ -13,6 +13,7 @@ from flask import Flask
 from tests.core.doors import Person
 from tests.core.studio.conftest import Desk
 from tests.core.studio.test_design_text import form_of
+from tests.core.studio.test_writing_designs import written
 
 
 @pytest.fixture
@@ -127,3 +128,25 @@ def test_writing_asks_for_the_password_again(
     page = admin.get(f"{address}/changes").text
     assert "Start Guildhall again" in page and "systemctl restart" in page
     assert "confirmed" in admin.get("/admin/studio").text
+
+
+def test_other_names_and_what_goes_are_said_and_the_name_is_asked_for(admin: Person, studio: Desk) -> None:
+    draft = written(studio, "typed")
+    with studio.platform.database.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO typed_room (id, name, seats) VALUES (uuidv7(), 'A', 3)")
+    address = f"/admin/studio/{draft.id}"
+    form = form_of(draft.text)
+    [name, _seats] = form["resources"][0]["fields"]
+    name["name"] = "called"
+    form["resources"][0]["fields"] = [name]
+    kept = keep(admin, address, {"mark": draft.mark, "form": form, "draw": True}).json
+    assert "was: name" in kept["text"] and "Called name until it is written" in kept["form"]
+    page = admin.get(f"{address}/changes").text
+    assert "<code>room.name</code> → <code>room.called</code>" in page and "1 row holds a value" in page
+    shown = re.search(r'name="digest" value="(\w+)"', page)
+    assert shown
+    admin.send(f"{address}/write", digest=shown[1], losses="seats")
+    assert "Type each name to say that you know" in admin.get(f"{address}/changes").text
+    assert studio.columns("typed_room") == {"id", "name", "seats"}
+    admin.send(f"{address}/write", digest=shown[1], losses=" room.seats ")
+    assert studio.columns("typed_room") == {"id", "called"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,7 +26,7 @@ from core.studio.errors import (
     StudioOff,
     Unfinished,
 )
-from core.studio.service import Plan, Studio
+from core.studio.service import Loss, Plan, Studio
 from core.studio.writing import finish, take_back, unfinished, write
 from tests.conftest import test_config
 from tests.core.studio.conftest import Desk
@@ -44,7 +45,7 @@ def written(desk: Desk, name: str) -> Draft:
     return desk.studio.drafts.get(draft.id)
 
 
-def put(desk: Desk, draft: Draft, *, losses: bool = False) -> Plan:
+def put(desk: Desk, draft: Draft, *, losses: Sequence[str] = ()) -> Plan:
     return write(desk.studio, ADMIN, draft, desk.studio.plan(draft).digest, losses=losses)
 
 
@@ -74,11 +75,17 @@ def test_a_change_adds_a_revision_and_says_what_would_be_lost(desk: Desk) -> Non
     draft = desk.redraft(draft, "seats: {type: integer, required: true, default: 4}", "floor: {type: integer}")
     draft = desk.redraft(draft, "[asked, granted, refused]", "[asked, granted, refused, late]")
     plan = desk.studio.plan(draft)
-    assert plan.losses == ["grown_room.seats"] and "ADD COLUMN floor" in plan.sql and "'late'" in plan.sql
+    assert (
+        plan.losses == [Loss("room.seats", 1)]
+        and plan.renamed == []
+        and "ADD COLUMN floor" in plan.sql
+        and "'late'" in plan.sql
+    )
     assert sorted(plan.files) == ["migrations/grown_0002_changes.py", "plugin.yaml"]
-    with pytest.raises(LossNotAccepted):
-        put(desk, draft)
-    put(desk, draft, losses=True)
+    for typed in ([], ["seats"], ["room.seat"]):
+        with pytest.raises(LossNotAccepted, match=r"in room\.seats"):
+            put(desk, draft, losses=typed)
+    put(desk, draft, losses=["room.seats"])
     assert desk.columns("grown_room") == {"id", "name", "floor"}
     with desk.platform.database.engine.begin() as connection:
         checks = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'grown_booking'::regclass"

@@ -294,6 +294,7 @@ def test_an_address_that_is_no_public_https_one_is_refused(url: str) -> None:
     [
         "127.0.0.1", "10.0.0.8", "172.16.3.4", "192.168.1.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "100.64.0.1",
         "[::1]", "[fe80::1]", "[fd00::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[::]",
+        "192.0.0.192", "[fec0::1]", "[::127.0.0.1]", "[::ffff:0:127.0.0.1]", "[64:ff9b:1::7f00:1]", "[5f00::1]",
     ],
 )  # fmt: skip
 def test_a_private_address_is_refused_however_it_is_written(host: str) -> None:

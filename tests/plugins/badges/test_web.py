@@ -84,6 +84,25 @@ def test_badges_are_given_and_removed_by_hand(admin: Any, client: Any, people: P
     assert code(admin.post(remove, {"reason": "again"})) == (409, "BADGE_NOT_HELD")
 
 
+def test_awards_are_removed_from_their_list_each_once(admin: Any, people: People, platform: Any) -> None:
+    members = people(2)
+    given = [
+        admin.post(f"{API}/badges/winner/awards", {"member_id": str(one), "reason": "x"}).json["data"]["id"]
+        for one in members
+    ]
+    for award in (given[0], given[0], given[1]):
+        sent = admin.post(f"/admin/acts/badges.award/remove/{award}", data={"reason": "shared account"})
+        assert sent.status_code == 303
+    assert (
+        "does not hold"
+        in admin.post(
+            f"/admin/acts/badges.award/remove/{given[0]}", data={"reason": "again"}, follow_redirects=True
+        ).text
+    )
+    for one in members:
+        assert admin.get(f"{API}/members/{one}/badges").json["data"] == []
+
+
 def test_a_badge_is_written_and_changed_and_bad_criteria_are_placed(admin: Any) -> None:
     body = {"slug": "helper", "name": "Helper", "criteria": {"all": [count("git.merge"), {"type": "nothing"}]}}
     refused = admin.post(f"{API}/badges", body)

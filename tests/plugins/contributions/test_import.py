@@ -210,6 +210,15 @@ def start(platform: Platform, system: Actor) -> Callable[..., str | None]:
     return once
 
 
+def test_a_start_says_that_a_repository_cannot_be_read(
+    platform: Platform, tmp_path: Path, start: Callable[..., str | None]
+) -> None:
+    said = start(repo=tmp_path / "nothing here")
+    assert said is not None
+    assert said.startswith("No history is imported: nothing here is not a git repository that can be read: ")
+    assert not run_next(platform.database)
+
+
 def test_a_start_asks_for_the_configured_repository(
     platform: Platform, system: Actor, repository: Path, start: Callable[..., str | None]
 ) -> None:
@@ -305,7 +314,7 @@ def test_the_commands_import_verify_and_recalculate(
         return CliRunner().invoke(group, arguments, obj=platform)
 
     imported = invoke("import-csv", str(path))
-    assert imported.exit_code == 0, imported.output
+    assert imported.exit_code == 1, imported.output
     assert "1 recorded" in imported.output
     assert "line 3: INVALID_EVENT" in imported.output
     assert "6 recorded" in invoke("import-git", str(repository), "--repo-name", "Engine").output

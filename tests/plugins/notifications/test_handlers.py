@@ -23,7 +23,7 @@ from plugins.contributions import Contribution, ContributionType, MilestoneReach
 from plugins.notifications import Notification
 from plugins.notifications.handlers import tell_milestone
 from plugins.notifications.queries import shown
-from plugins.wallet import RewardPaid
+from plugins.wallet import BalanceLow, RewardPaid
 
 from .conftest import PostOffice
 
@@ -137,6 +137,13 @@ def test_a_reward_in_the_assets_decimals(platform: Platform, join: Join) -> None
     happens(platform, paid(join()))
     [(subject, _url, mail)] = told(platform)
     assert (subject, mail) == ("You received 12.50 USD", True)
+
+
+def test_a_low_balance_is_told_to_whom_it_belongs_and_the_houses_to_nobody(platform: Platform, join: Join) -> None:
+    low = {"account_id": new_id(), "asset": "USD", "balance": 480, "threshold": 500, "transfer_id": new_id()}
+    happens(platform, BalanceLow(member_id=join(), **low), BalanceLow(member_id=None, **low))
+    [(subject, _url, mail)] = told(platform)
+    assert (subject, mail) == ("Your balance is below 5.00 USD", True)
 
 
 @pytest.mark.parametrize(("source", "mail"), [("system", True), ("import", False)])

@@ -209,6 +209,7 @@ palette?.addEventListener("keydown", (event) => {
   const now = results.querySelector('[aria-selected="true"]');
   if (event.key === "ArrowDown") mark(now?.nextElementSibling ?? results.firstElementChild);
   else if (event.key === "ArrowUp") mark(now?.previousElementSibling ?? results.lastElementChild);
+  else if (event.key === "Escape") palette.close();  // a search field would take the first one to empty itself
   else if (event.key === "Enter") { if (now) location.assign(now.dataset.url); }
   else return;
   event.preventDefault();

@@ -43,6 +43,14 @@ function options(spec) {
   };
 }
 
+// Days come as YYYY-MM-DD, and are shown as the reader writes them; with the year where there is more than one.
+function told(labels) {
+  if (!labels.length || !labels.every((one) => /^\d{4}-\d\d-\d\d$/.test(one))) return labels;
+  const year = labels[0].slice(0, 4) === labels.at(-1).slice(0, 4) ? undefined : "numeric";
+  const day = new Intl.DateTimeFormat(document.documentElement.lang || "en", { day: "numeric", month: "short", year, timeZone: "UTC" });
+  return labels.map((one) => day.format(new Date(`${one}T00:00:00Z`)));
+}
+
 function draw(canvas) {
   drawn.get(canvas)?.destroy();
   const spec = JSON.parse(canvas.dataset.chart);
@@ -50,7 +58,7 @@ function draw(canvas) {
   Chart.defaults.font.size = 12;
   drawn.set(canvas, new Chart(canvas, {
     type: { hbar: "bar", area: "line", spark: "line" }[spec.type] ?? spec.type,
-    data: { labels: spec.labels, datasets: spec.series.map((s, i) => dataset(s, i, spec)) },
+    data: { labels: told(spec.labels), datasets: spec.series.map((s, i) => dataset(s, i, spec)) },
     options: options(spec),
   }));
 }

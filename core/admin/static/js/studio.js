@@ -173,9 +173,15 @@ const MADE = {
     const values = (field?.values ?? []).map((one) => one.name);
     return { was: "", field: field?.name ?? "", from: values.slice(0, 1), to: values[1] ?? "", permission: "", label: "", reason: false };
   },
+  setting: (list) => ({ was: "", name: free(list.map((one) => one.name), "setting"), type: "boolean", label: "", help: "", default: "false", values: "" }),
+  computed: (list) => ({ was: "", name: free(list.map((one) => one.name), "column"), run: free(list.map((one) => one.name), "column"), label: `${box.dataset.newColumn} ${list.length + 1}`, type: "text", help: "" }),
+  operation: (list, design, above) => {
+    const name = free(list.map((one) => one.name), "act");
+    return { was: "", name, label: `${box.dataset.newButton} ${list.length + 1}`, run: name, permission: `${design.name}:${above.name}:update`, icon: "", help: "", danger: false };
+  },
   resource: (list) => ({
     was: "", name: free(list.map((one) => one.name), "item"), label: "", label_plural: "", icon: "", title: "title", owner: "", order: "", few: false, soft_delete: false,
-    columns: [], sections: [], inline: [], transitions: [], fields: [blank("title", "text", { required: true, search: true })],
+    columns: [], sections: [], computed: [], operations: [], inline: [], transitions: [], fields: [blank("title", "text", { required: true, search: true })],
   }),
 };
 

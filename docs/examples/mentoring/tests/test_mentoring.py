@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,12 +57,11 @@ def test_both_are_told_once_of_each_change(pair: Any, as_member: Any, events: An
         assert [one["kind"] for one in person.get("/api/v1/notifications").json["data"]] == ["mentoring_active"]
 
 
-def test_the_automation_marks_who_was_mentored(pair: Any, as_member: Any, events: Any) -> None:
+def test_the_suggested_automation_marks_who_was_mentored(pair: Any, as_member: Any, events: Any) -> None:
     path, mentee, _mentor = pair
     acts = ("create", "update", "enable", "list")
     admin = as_member(*(f"core:automation:{act}" for act in acts), "core:member:update")
-    told = (Path(__file__).parents[1] / "automations.yaml").read_text()
-    [draft] = admin.post("/api/v1/core/automations/file", {"yaml": told}).json["data"]
+    draft = admin.post("/api/v1/core/automations/suggestions/mentoring.mentoring_finished/take").json["data"]
     assert draft["state"] == "draft"
     assert admin.post(f"/api/v1/core/automations/{draft['id']}/on", {}).status_code == 200
     coordinator = as_member(DECIDE, "mentoring:pairing:show")
