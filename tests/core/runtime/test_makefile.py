@@ -94,7 +94,8 @@ def test_an_environment_that_was_left_half_made_is_made_anew(project: Path, envi
     tools.mkdir()
     python = tools / "python3.12"
     python.write_text(
-        '#!/bin/sh\n[ "$1" = -c ] && exit 0\nprintf "#!/bin/sh\\necho new \\$@\\n" > .venv/bin/python\necho "made by $@"\n'
+        '#!/bin/sh\n[ "$1" = -c ] && exit 0\n'
+        'printf "#!/bin/sh\\necho new \\$@\\n" > .venv/bin/python\necho "made by $@"\n'
     )
     python.chmod(0o755)
     done = make(project, "run", env={"PATH": f"{tools}:{os.environ['PATH']}"})
