@@ -271,7 +271,8 @@ def _suggestions(session: Session, actor: Actor) -> list[dict[str, Any]]:
 
 def plugin_label(session: Session, name: str) -> str:
     """What people call a plugin."""
-    return str(gettext(session.info["registry"].plugins[name].label))
+    plugin = session.info["registry"].plugins[name]
+    return str(gettext(plugin.label))
 
 
 def _moves_value(words: Words, name: str) -> bool:

@@ -14,7 +14,7 @@ from core.actor import Actor
 from core.audit.trail import record
 from core.clock import now
 from core.db.session import RING
-from core.events.subscribers import SubscriberUnknown
+from core.events.subscribers import SubscriberUnknown, live
 from core.i18n import _
 from core.jobs.job import JobContext
 from core.jobs.models import JobRow
@@ -177,8 +177,9 @@ def replay_matching(session: Session, actor: Actor, wanted: ReplayFilter, reason
 
     Raises SubscriberUnknown for one that is not known and has no such delivery.
     """
-    named, declared = wanted.subscriber, session.info["registry"].subscribers
-    if named and named not in declared and not session.scalar(_KNOWN, {"name": named, "state": wanted.state}):
+    named = wanted.subscriber
+    known = not named or named in session.info["registry"].subscribers or named in live(session).subscribers
+    if not known and not session.scalar(_KNOWN, {"name": named, "state": wanted.state}):
         raise SubscriberUnknown(name=named)
     job = enqueue(session, actor, f"core.{REPLAY_JOB}", wanted.model_dump(mode="json"))
     changes = {name: [None, value] for name, value in wanted.model_dump(mode="json").items() if value}

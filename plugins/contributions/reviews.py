@@ -216,5 +216,5 @@ KIND = ReviewKind(
     load=_load_case,
     template="contributions/review.html",
     icon="shield-check",
-    approve=_("Release"),
+    approve=_("Release it"),
 )

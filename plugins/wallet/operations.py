@@ -74,7 +74,7 @@ REFUND = Operation(
 )
 RELEASE = Operation(
     name="release",
-    label=_("Release"),
+    label=_("Release the hold"),
     permission="wallet:account:update",
     run=release,
     icon="lock-open",
