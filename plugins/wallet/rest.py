@@ -8,7 +8,7 @@ from uuid import UUID
 from marshmallow import validate
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Invalid, _
+from guildhall import Actor, Invalid, _, uuid_of
 from guildhall.web import Page, PageQuery, RestBlueprint, Schema, fields
 
 from . import errors, queries, service
@@ -83,8 +83,7 @@ def entries(session: Session, actor: Actor, query: dict[str, Any], account_id: U
     """What came and went on an account, the newest first, with the balance after each."""
     asset = visible(session, actor, account_id).asset
     cursor, limit = query["cursor"], query["limit"]
-    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise Invalid({"cursor": [_("This cursor is not from here. Start again without one.")]})
+    require_cursor(cursor)
     lines = queries.history(session, account_id, before=int(cursor) if cursor else None, limit=limit + 1)
     rows = [
         {
@@ -125,3 +124,10 @@ def visible(session: Session, actor: Actor, account_id: UUID) -> queries.Balance
     if not mine and not actor.can("wallet:account:show"):
         raise errors.UnknownAccount()
     return found
+
+
+def require_cursor(cursor: str, *, ids: bool = False) -> None:
+    """Raise Invalid for a cursor that no page of ours gave: of a page by number or, with ``ids``, by id."""
+    known = uuid_of(cursor) is not None if ids else cursor.isascii() and cursor.isdigit() and len(cursor) < 19
+    if cursor and not known:
+        raise Invalid({"cursor": [_("This cursor is not from here. Start again without one.")]})

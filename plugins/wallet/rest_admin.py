@@ -14,7 +14,7 @@ from guildhall.web import Page, PageQuery, Schema, fields
 
 from . import monitor, queries, service
 from .models import STATES
-from .rest import AccountSchema, rest
+from .rest import AccountSchema, require_cursor, rest
 from .rest_money import ReasonBody
 from .verify import labels, verify
 
@@ -110,8 +110,9 @@ class ProofSchema(Schema):
 @rest.response(200, OwnedAccountSchema(many=True))
 def find_accounts(session: Session, actor: Actor, query: dict[str, Any]) -> Page:
     """Find accounts by asset, state, owner, balance and last movement; the newest first."""
-    after, limit = uuid_of(query.pop("cursor")), query.pop("limit")
-    found = monitor.accounts(session, monitor.Filter(**query), after=after, limit=limit + 1)
+    cursor, limit = query.pop("cursor"), query.pop("limit")
+    require_cursor(cursor, ids=True)
+    found = monitor.accounts(session, monitor.Filter(**query), after=uuid_of(cursor), limit=limit + 1)
     return Page(found[:limit], str(found[limit - 1].id) if len(found) > limit else None)
 
 

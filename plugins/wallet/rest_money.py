@@ -17,7 +17,7 @@ from guildhall.web import Page, PageQuery, Schema, fields
 from . import errors, history, queries, service
 from . import trace as tracing
 from .models import Hold
-from .rest import AccountSchema, EntrySchema, rest, visible
+from .rest import AccountSchema, EntrySchema, require_cursor, rest, visible
 from .service import holds as holding
 from .statement_pdf import statement_file, write_statement_pdf
 
@@ -194,7 +194,7 @@ def transactions(session: Session, actor: Actor, query: dict[str, Any], account_
     """What is pending, then what moved, the newest first; or only what has a status."""
     asset = visible(session, actor, account_id).asset
     after, limit = query.pop("cursor"), query.pop("limit")
-    _require_cursor(after, hold=query["status"] in ("pending", "failed"))
+    require_cursor(after, ids=query["status"] in ("pending", "failed"))
     found = history.transactions(session, account_id, **query, after=after, limit=limit + 1)
     rows = [
         {
@@ -326,13 +326,3 @@ def _own_hold(session: Session, actor: Actor, hold_id: UUID) -> Hold:
     if owner is None or owner != actor.member_id:
         raise errors.UnknownHold()
     return found
-
-
-def _require_cursor(cursor: str, *, hold: bool) -> None:
-    try:
-        if cursor and hold:
-            UUID(cursor)
-        elif cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-            raise ValueError
-    except ValueError:
-        raise Invalid({"cursor": [_("This cursor is not from here. Start again without one.")]}) from None

@@ -36,7 +36,7 @@ def test_what_two_catalogues_hold_reads_the_same_in_both(collected: Collected, l
 
 def test_labels_that_follow_from_names_are_collected(collected: Collected) -> None:
     suggestions = collected[1]["suggestions"].messages
-    assert {"Suggestion", "Body", "Planned", "Thank authors"} <= suggestions.keys()
+    assert {"Body", "Planned", "Thank authors"} <= suggestions.keys()
     assert "Display name" in collected[1]["core"].messages and "Suspended" in collected[1]["core"].messages
 
 

@@ -61,7 +61,7 @@ IDENTIFIER = re.compile(
     r"([A-Z2-7]{4} ){3,}[A-Z2-7]{4}|[\w.-]*[_./:@][\w./:@*-]*|[0-9a-f-]{8,}|[0-9a-f]{6}|[a-z]+(-[a-z]+)*-\d+"
     r"|v?\d[\w.,%+-]*"
 )
-DATE = re.compile(r"\d{1,2} [A-Z][a-z]+ \d{4}(, \d{1,2}:\d{2}:\d{2}(.[ap]m)?)?( UTC)?")
+DATE = re.compile(r"(\d{1,2} )?[A-Z][a-z]+ \d{4}(, \d{1,2}:\d{2}:\d{2}(.[ap]m)?)?( UTC)?")
 
 
 class Reader(HTMLParser):

@@ -69,7 +69,7 @@ def broken(site: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         def fail() -> None:
             raise RuntimeError("a mistake of the plugin")
 
-        return [("wallet", fail)]
+        return [("wallet", fail, True)]
 
     monkeypatch.setattr(hooks, "_implementations", implementations)
     return
