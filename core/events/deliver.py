@@ -76,10 +76,12 @@ _AGAIN = text("""
         set_config('idle_in_transaction_session_timeout', :lease, true)
     FROM core_delivery d WHERE d.id = :id AND d.state = 'pending' AND d.attempts = :seen FOR UPDATE SKIP LOCKED
 """)
-_DONE = text("""
+_DONE = """
     UPDATE core_delivery SET state = 'done', done_at = :at, last_error = NULL, attempts = attempts + :tries
-    WHERE id = ANY(:ids)
-""")
+    WHERE id {of}
+"""
+_DONE_ONE = text(_DONE.format(of="= (CAST(:ids AS bigint[]))[1]"))  # its plan is kept
+_DONE_MANY = text(_DONE.format(of="= ANY(:ids)"))
 _COUNT = text("UPDATE core_delivery SET due_at = :until, attempts = attempts + 1 WHERE id = :id")
 _LOST = text("""
     UPDATE core_delivery SET state = 'dead', failed_at = :at, last_error = coalesce(last_error, :error) WHERE id = :id
@@ -200,7 +202,8 @@ class Deliverer:
         session.info[CAUSES] = {event.correlation_id: event.id for event in reversed(events)}
         with _watched(rows[0]), self._limited(subscriber):
             subscriber.handler(session, actor, events if subscriber.batch > 1 else events[0])
-        session.execute(_DONE, {"ids": [row["delivery"] for row in rows], "at": now(), "tries": tries})
+        done = _DONE_ONE if len(rows) == 1 else _DONE_MANY
+        session.execute(done, {"ids": [row["delivery"] for row in rows], "at": now(), "tries": tries})
 
     def _with_care(self, row: RowMapping, subscriber: Subscriber) -> int:
         """Make a transactional try that is counted already."""
@@ -264,7 +267,7 @@ class Deliverer:
             self._record_failure(row, subscriber, problem, seen=row["attempts"] + 1, tried=row["attempts"] + 1)
             return 0
         with self.database.unit_of_work() as session:
-            session.execute(_DONE, {"ids": [row["delivery"]], "at": now(), "tries": 0})
+            session.execute(_DONE_ONE, {"ids": [row["delivery"]], "at": now(), "tries": 0})
         metrics.DELIVERED.labels(row["subscriber"], "done").inc()
         return 1
 
