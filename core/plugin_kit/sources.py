@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
-from jinja2 import Environment, TemplateSyntaxError
+from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from core.contract import hooks
 from core.events.event import Event
@@ -66,8 +66,12 @@ def examine(one: Found, found: list[Found], registry: Registry) -> Iterator[Find
         for line, code, sentence in [*_imports(tree, one, packages, requires), *_texts(tree)]:
             yield Finding(one.name, code, sentence, name, line)
     for path in files(folder, "*.html"):
-        for line, sentence in _spoken(path.read_text("utf-8")):
-            yield Finding(one.name, "NOT_TRANSLATABLE", sentence, str(path.relative_to(folder)), line)
+        name, source = str(path.relative_to(folder)), path.read_text("utf-8")
+        for line, sentence in _spoken(source):
+            yield Finding(one.name, "NOT_TRANSLATABLE", sentence, name, line)
+        for line in said_as_markup(source):
+            what = "What _() says is markup, and this is no text of the template itself: write value|told."
+            yield Finding(one.name, "SAID_AS_MARKUP", what, name, line)
     yield from _described(one, folder, registry)
 
 
@@ -192,6 +196,21 @@ def _spoken(source: str) -> Iterator[tuple[int, str]]:
         if _has_words(text):
             shown = " ".join(text.split())
             yield line, f'“{shown}” cannot be translated: write {{{{ _("{shown}") }}}}.'
+
+
+def said_as_markup(source: str) -> list[int]:
+    """The lines of a template on which ``_()`` is given something else than a text; none where it cannot be read."""
+    try:
+        tree = Environment(autoescape=True, extensions=["jinja2.ext.i18n", "jinja2.ext.do"]).parse(source)
+    except TemplateSyntaxError:
+        return []
+    return [
+        call.lineno
+        for call in tree.find_all(nodes.Call)
+        if isinstance(call.node, nodes.Name)
+        and call.node.name in ("_", "gettext", "ngettext")
+        and not (call.args and isinstance(call.args[0], nodes.Const))
+    ]
 
 
 def _described(one: Found, folder: Path, registry: Registry) -> Iterator[Finding]:

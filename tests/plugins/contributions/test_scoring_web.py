@@ -142,3 +142,22 @@ def test_the_pages_do_what_they_say(app: Any, clients: Any, platform: Platform, 
     shown = admin.send(f"{home}/webhooks/{found[1]}/secret").text
     with platform.unit_of_work(system) as session:
         assert session.scalars(select(WebhookSource.secret)).one() in shown
+
+
+def test_a_label_that_an_admin_wrote_is_text_on_every_page(
+    app: Any, clients: Any, platform: Platform, system: Actor
+) -> None:
+    clients("Admin")
+    browser = Browser(app)
+    form = {"code": "party.host", "label": "100% <b>host</b>", "base_points": "5", "cooldown": "0", "enabled": "y"}
+    made = browser.send("/admin/contributions/type/add", **form)
+    assert made.status_code == 302, made.text
+    with platform.unit_of_work(system) as session:
+        member = add_people(session, 1)[0]
+        record = service.record(session, system, member_id=member, type="party.host")
+        pages = [f"/admin/contributions/contribution/{record.id}", f"/admin/members/{member}/contributions"]
+    pages += [made.headers["Location"], *(f"/admin/contributions/{one}" for one in ("simulator", "analytics"))]
+    for address in (*pages, "/admin/contributions/leaderboard?period=all", "/admin/contributions/contribution/list/"):
+        page = browser.get(address).text
+        assert "<b>host</b>" not in page, address
+        assert "100% &lt;b&gt;host&lt;/b&gt;" in page, address
