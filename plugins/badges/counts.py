@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import timedelta
@@ -58,29 +59,32 @@ def best(event: str, days: int, keep: Keep) -> Select[Any]:
 
 
 # What ``best`` tells, for several pairs at once. In a sorted array the place of a time, less that of the last one
-# before its window, is how many lie in it.
-BEST = text("""
+# before its window, is how many lie in it. Of pairs as JSON the planner expects as many each time, and keeps its plan.
+_BEST = """
+    WITH pair AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(CAST(:pairs AS jsonb)) AS one (event text, days int))
     SELECT pair.event, pair.days, m.id, (
         SELECT max(place - width_bucket(at - pair.days * interval '24 hours', kept.times))
         FROM unnest(kept.times) WITH ORDINALITY AS one (at, place)
     ) AS best
-    FROM unnest(CAST(:ids AS uuid[])) AS m (id) CROSS JOIN unnest(CAST(:events AS text[])) AS e (event)
+    FROM {of} AS m (id) CROSS JOIN (SELECT DISTINCT event FROM pair) AS e
     CROSS JOIN LATERAL (
         SELECT array_agg(occurred_at ORDER BY occurred_at) AS times FROM contributions_contribution c
         WHERE c.member_id = m.id AND c.state = 'counted' AND (e.event = '*' OR c.type = e.event)
     ) kept
-    JOIN unnest(CAST(:pairs AS text[]), CAST(:days AS int[])) AS pair (event, days) ON pair.event = e.event
+    JOIN pair ON pair.event = e.event
     WHERE kept.times IS NOT NULL
-""")
+"""
+BEST_OF_ONE = text(_BEST.format(of="(SELECT (CAST(:ids AS uuid[]))[1])"))
+BEST_OF_MANY = text(_BEST.format(of="unnest(CAST(:ids AS uuid[]))"))
 
 
 def _best_of_all(
     session: Session, pairs: Collection[tuple[str, int]], member_ids: Collection[UUID]
 ) -> dict[tuple[str, int], dict[UUID, int]]:
-    events, days = map(list, zip(*pairs, strict=True))
-    asked = {"ids": list(member_ids), "events": sorted(set(events)), "pairs": events, "days": days}
+    asked = {"ids": list(member_ids), "pairs": json.dumps([{"event": event, "days": days} for event, days in pairs])}
     found = {pair: dict.fromkeys(member_ids, 0) for pair in pairs}
-    for event, span, member_id, number in session.execute(BEST, asked):
+    statement = BEST_OF_ONE if len(member_ids) == 1 else BEST_OF_MANY
+    for event, span, member_id, number in session.execute(statement, asked):
         found[event, span][member_id] = number
     return found
 

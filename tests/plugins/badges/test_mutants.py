@@ -79,8 +79,8 @@ BEST = counts.best
         ),
         pytest.param(
             counts,
-            "BEST",
-            text(counts.BEST.text.replace("pair.days * ", "(pair.days + 1) * ")),
+            "BEST_OF_ONE",
+            text(counts.BEST_OF_ONE.text.replace("pair.days * ", "(pair.days + 1) * ")),
             lambda session, system: test_agreement.test_the_best_days_count_whenever_they_were(session),
             id="a day too long",
         ),
