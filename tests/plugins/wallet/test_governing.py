@@ -136,7 +136,7 @@ def test_an_account_is_governed_by_rest(platform, admin, clients, paid):
     assert held(platform, payer) == 7_000, "another person decides"
     found = admin.get(f"{API}/monitor?asset=USD&state=frozen&least=7000&most=7000&limit=100").json["data"]
     assert str(payer) in {one["id"] for one in found}
-    assert admin.get(f"{API}/monitor?cursor=nonsense").status_code == 200
+    assert admin.get(f"{API}/monitor?cursor=nonsense").status_code == 422
     moderator = clients("Moderator")
     assert moderator.get(f"{API}/monitor").status_code == 200
     assert moderator.post(f"{url}/state", {"state": "active", "reason": "x"}, headers=once()).status_code == 403
