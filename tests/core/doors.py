@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,13 +27,17 @@ from core.plugin_kit.people import Caller
 from tests.conftest import Cluster, test_config
 from tests.core import library
 
+_SITES = itertools.count(1)
+
 
 @pytest.fixture(scope="session")
 def site(cluster: Cluster) -> Iterator[Platform]:
     """A platform with every bundled plugin and the library, on a database of its own."""
     plain = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     structlog.configure(processors=plain)  # a traceback with all its locals takes seconds
-    platform = Platform(test_config(), cluster.fresh("site"), cluster.redis_url, extra=[library.plugin])
+    # Each folder that imports this fixture has a platform of its own, for the whole run, so each has a name.
+    name = f"site{next(_SITES)}"
+    platform = Platform(test_config(), cluster.fresh(name), cluster.redis_url, extra=[library.plugin])
     metadata.create_all(platform.database.engine, tables=library.TABLES)
     with platform.unit_of_work(Actor.system("test")) as session:
         access.sync(session, platform.registry.permissions, platform.registry.roles)

@@ -111,10 +111,12 @@ def test_a_setting_and_a_language_are_followed_at_once(
         assert f'lang="{code}"' in there.get("/profile").text
         assert f'lang="{code}"' in here.get("/profile").text
     admin = beside(people("Admin"), other)
-    for addresses, status in (("203.0.113.0/24", 403), ("", 200)):
+    answered = []
+    for addresses in ("203.0.113.0/24", ""):  # whatever is answered, nobody is locked out afterwards
         with site.unit_of_work(SYSTEM) as session:
             settings.write(session, SYSTEM, PlatformSettings, {"admin_addresses": addresses})
-        assert admin.get(BOOKS).status_code == status
+        answered.append(admin.get(BOOKS).status_code)
+    assert answered == [403, 200]
 
 
 def test_two_people_of_different_roles_share_nothing(other: Flask, people: Callable[..., Person]) -> None:

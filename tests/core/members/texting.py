@@ -124,7 +124,7 @@ def built(cluster: Cluster) -> Iterator[Town]:
     with sms.provider() as first, sms.provider() as second:
         plugins = [sms.texts("texts_first", lambda: first.url), sms.texts("texts_second", lambda: second.url)]
         config = test_config(smtp_url="smtp://127.0.0.1:9")
-        platform = Platform(config, cluster.fresh("town"), cluster.redis_url, plugins)
+        platform = Platform(config, cluster.fresh("texting"), cluster.redis_url, plugins)
         yield Town(platform, create_app(platform), first, second)
         platform.database.dispose()
 
