@@ -138,8 +138,11 @@ class _Builder:
         for key, one in self.schemas[bound.key].dump_fields.items():
             kind = _kind(one)
             help_text = bound.resource.help.get(key) or bound.resource.columns_known[key].info.get("help") or None
+            # A column of JSON that is never empty may hold JSON's own null.
             found[camel(key)] = GraphQLField(
-                kind if one.allow_none else GraphQLNonNull(kind), resolve=_shown(key), description=help_text
+                kind if one.allow_none or kind is JSON else GraphQLNonNull(kind),
+                resolve=_shown(key),
+                description=help_text,
             )
         for key in self.schemas[bound.key].dump_fields:
             if (other := self._referred(bound, key)) is not None:

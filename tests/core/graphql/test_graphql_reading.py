@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 from graphql import GraphQLNonNull, GraphQLScalarType, build_schema
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from core.actor import Actor
 from core.graphql.schema import build, camel
@@ -91,6 +91,15 @@ def test_every_resource_reads_as_by_rest(
             continue
         compared += compare(me, bound, schema)
     assert compared >= 15
+
+
+def test_a_null_within_json_is_an_answer(site: Platform, people: Callable[..., Person], books: Any) -> None:
+    me = people("User")
+    books(me)
+    with site.unit_of_work(Actor.system("test")) as session:
+        session.execute(text("UPDATE library_book SET extras = 'null' WHERE owner_id = :id"), {"id": me.id})
+    answer = ask(me, "{ libraryBooks(first: 1) { edges { node { extras } } } }")
+    assert "errors" not in answer and answer["data"]["libraryBooks"]["edges"] == [{"node": {"extras": None}}]
 
 
 def compare(me: Person, bound: BoundResource, schema: Any) -> int:
