@@ -98,7 +98,7 @@ def grant_page(session: Session, actor: Actor) -> Any:
     if not tried(session, act) or made is None:
         return redirect(f"/admin/members/{member_id}/contributions")
     if made.state == "pending":
-        flash(_("It waits for a review. Its score can be overridden once it counts."), "warning")
+        flash(_("It waits for a review, and counts once it is released."), "warning")
     elif made.state == "rejected":
         flash(_("A limit of its type rejected it; it is kept with no points."), "warning")
     else:

@@ -14,6 +14,7 @@ from . import milestones, progress, service
 from .errors import NotCounted
 from .events import ContributionCorrected
 from .models import Contribution, Correction, Override
+from .rules import Score
 
 LONGEST_REASON = 200
 MOST_POINTS = 10**12
@@ -26,9 +27,7 @@ def override_score(session: Session, actor: Actor, contribution_id: UUID, *, poi
     Raises NotFound, Invalid by field, NotCounted. The same points as before change nothing. Re-scoring leaves it.
     """
     actor.require("contributions:contribution:correct")
-    if not 0 <= points <= MOST_POINTS:
-        raise Invalid({"points": [_("Give 0 to 1,000,000,000,000 points.")]})
-    reason = checked_reason(reason)
+    points, reason = _checked_points(points), checked_reason(reason)
     contribution = _locked(session, contribution_id)
     if delta := points - contribution.total:
         _correct(session, actor, contribution, "override", delta, reason)
@@ -48,16 +47,22 @@ def grant(
     type: str = GRANTED,
     event_key: str | None = None,
 ) -> Contribution:
-    """Give a member ``points`` by hand: a contribution, and where its type is worth other points, a compensating event.
+    """Give a member ``points`` by hand: a contribution of a type that is worth these points, whatever its rules say.
 
-    One that is held for a review, or rejected by a limit of its type, comes back as that: its score can be overridden
-    once it counts. The same (``type``, ``event_key``) is granted once. Audited. Raises as ``service.record`` and
-    ``override_score``.
+    One that is held for a review, or rejected by a limit of its type, comes back as that; released, it is worth
+    ``points`` too. The same (``type``, ``event_key``) is granted once. Re-scoring leaves it. Audited.
+    Raises Invalid by field, and as ``service.record``.
     """
     actor.require("contributions:contribution:correct")
-    reason = checked_reason(reason)
+    points, reason = _checked_points(points), checked_reason(reason)
     made = service.record(
-        session, actor, member_id=member_id, type=type, event_key=event_key or f"grant:{new_id()}", source="admin"
+        session,
+        actor,
+        member_id=member_id,
+        type=type,
+        event_key=event_key or f"grant:{new_id()}",
+        source="admin",
+        given=Score(points, [{"label": f"Granted: {reason}", "points": points}]),
     )
     audit(
         session,
@@ -68,8 +73,6 @@ def grant(
         changes={"points": [None, points], "state": [None, made.state]},
         reason=reason,
     )
-    if made.state == "counted":
-        override_score(session, actor, made.id, points=points, reason=reason)
     return made
 
 
@@ -98,6 +101,12 @@ def checked_reason(reason: str) -> str:
     if not 1 <= len(reason) <= LONGEST_REASON:
         raise Invalid({"reason": [_("Give a reason of 1 to 200 characters.")]})
     return reason
+
+
+def _checked_points(points: int) -> int:
+    if not 0 <= points <= MOST_POINTS:
+        raise Invalid({"points": [_("Give 0 to 1,000,000,000,000 points.")]})
+    return points
 
 
 def _locked(session: Session, contribution_id: UUID) -> Contribution:

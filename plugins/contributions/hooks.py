@@ -68,7 +68,7 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
             stage="score",
             title=_("Scored"),
             icon="calculator",
-            detail=f"{lines} = {found.points} · v{found.type_version}",
+            detail=f"{lines} = {found.points}" + (f" · v{found.type_version}" if found.type_version else ""),
             url=_page("type", session.scalar(select(ContributionType.id).where(ContributionType.code == found.type))),
         ),
         Stage(

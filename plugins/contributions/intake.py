@@ -29,8 +29,8 @@ from .errors import (
     OccurredInFuture,
     OccurredTooLongAgo,
 )
-from .models import Contribution
-from .rules import EVER, Rules, Window, window_start
+from .models import BY_HAND, Contribution
+from .rules import EVER, Rules, Score, Window, window_start
 from .scoring_context import KNOWN, Known, know
 from .settings import ContributionSettings
 
@@ -44,7 +44,8 @@ _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # PostgreSQL's text holds no such
 class NewContribution:
     """A contribution as it is reported. ``occurred_at`` is aware, and now when missing; ``line`` is the caller's own.
 
-    Without ``event_key`` the submission or the challenge makes one, with the member; else it is unique.
+    Without ``event_key`` the submission or the challenge makes one, with the member; else it is unique. ``given`` is
+    what a person says that it is worth: the rules of its type are not asked, and re-scoring leaves it.
     """
 
     member_id: UUID
@@ -55,6 +56,7 @@ class NewContribution:
     challenge_id: UUID | None = None
     submission_id: UUID | None = None
     line: int = 0
+    given: Score | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -132,6 +134,7 @@ class Intake:
         self._oldest = self.at - timedelta(days=settings.oldest_days)
         self._known = Known()
         self._alone: datetime | None = None  # when the only contribution of the call happened
+        self._given: dict[UUID, Score] = {}
         self.taken: dict[int, dict[str, Any]] = {}
 
     def lock(self, member_ids: set[UUID]) -> None:
@@ -232,9 +235,16 @@ class Intake:
         return prepared
 
     def score(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Give rows their points and breakdowns; plugins and overrides have their say. Raises ScoringError."""
-        known = self._known
-        scoring.score_rows(self.session, rows, known.rules, known.people, known.overrides)
+        """Give rows their points and breakdowns; plugins and overrides have their say, but for what is ``given``.
+
+        Raises ScoringError.
+        """
+        known, given = self._known, self._given
+        by_rules = [row for row in rows if row["id"] not in given]
+        scoring.score_rows(self.session, by_rules, known.rules, known.people, known.overrides)
+        for row in rows:
+            if score := given.get(row["id"]):
+                row.update(points=score.points, breakdown=score.lines, type_version=BY_HAND)
 
     def _prepare(self, row: NewContribution) -> dict[str, Any]:
         """The row to insert, but for its score. Raises the error that makes it invalid."""
@@ -243,6 +253,8 @@ class Intake:
         if person is None:
             raise MemberUnknown()
         contribution_id = new_id()
+        if row.given is not None:
+            self._given[contribution_id] = row.given
         key = row.event_key
         if key is None:
             key = f"{row.submission_id or row.challenge_id or contribution_id}:{row.member_id}"

@@ -20,7 +20,7 @@ from . import milestones, progress, scoring
 from .corrections import checked_reason
 from .errors import RescoreNotReady
 from .events import BatchCorrected
-from .models import Contribution, ContributionType, Correction, Rescore
+from .models import BY_HAND, Contribution, ContributionType, Correction, Rescore
 from .scoring_context import know
 
 PAGE = 1000
@@ -157,9 +157,10 @@ def _page(session: Session, actor: Actor, rescore: Rescore, state: dict[str, Any
 
 
 def _changes(session: Session, ids: Sequence[UUID]) -> list[tuple[dict[str, Any], int]]:
-    """What the rules of today would change, but for what an admin scored by hand."""
-    by_hand = exists().where(Correction.contribution_id == Contribution.id, Correction.kind == "override")
-    query = select(Contribution).where(Contribution.id.in_(ids), Contribution.state == "counted", ~by_hand)
+    """What the rules of today would change, but for what a person scored."""
+    overridden = exists().where(Correction.contribution_id == Contribution.id, Correction.kind == "override")
+    query = select(Contribution).where(Contribution.id.in_(ids), Contribution.state == "counted")
+    query = query.where(Contribution.type_version != BY_HAND, ~overridden)
     query = query.order_by(Contribution.occurred_at, Contribution.id).execution_options(populate_existing=True)
     found = session.scalars(query).all()
     if not found:

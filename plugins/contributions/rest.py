@@ -70,7 +70,9 @@ class ContributionSchema(Schema):
     state = fields.String(required=True, validate=validate.OneOf(STATES))
     reason = fields.String(allow_none=True)
     breakdown = fields.List(fields.Nested(LineSchema), required=True)
-    type_version = fields.Integer(required=True)
+    type_version = fields.Integer(
+        required=True, metadata={"description": "Of the rules that scored it; 0 where a person did.", "example": 1}
+    )
     details = fields.Dict(required=True)
     source = fields.String(required=True)
     event_key = fields.String(required=True)

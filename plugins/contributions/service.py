@@ -17,6 +17,7 @@ from .events import BatchRecorded, ContributionRecorded
 from .intake import Intake, NewContribution, Outcome
 from .milestones import request_reward, request_rewards, rewarded
 from .models import Contribution
+from .rules import Score
 from .settings import ContributionSettings
 from .types import create_type, update_type
 
@@ -36,8 +37,9 @@ def record(
     source: str = "system",
     challenge_id: UUID | None = None,
     submission_id: UUID | None = None,
+    given: Score | None = None,
 ) -> Contribution:
-    """Record one contribution of a member, once for each (``type``, ``event_key``).
+    """Record one contribution of a member, once for each (``type``, ``event_key``); ``given`` as of NewContribution.
 
     Returns it ``counted``; ``pending`` when it waits for a review; or ``rejected`` with 0 points and ``reason``
     ``limit:<window>`` when the type's limit is reached: that one is kept so that a retry gets the same answer,
@@ -53,6 +55,7 @@ def record(
         details=details or {},
         challenge_id=challenge_id,
         submission_id=submission_id,
+        given=given,
     )
     intake = Intake(session, actor, source, read_settings(session, ContributionSettings))
     intake.lock({member_id})

@@ -1,7 +1,7 @@
 """Tables of contributions: what each kind is worth, what happened, how far everybody got, and what it led to."""
 
 from .boards import BoardProgress, Freeze, HiddenMember, RankBucket, RankChange, Season, Standing
-from .contribution import SOURCES, STATES, TIERS, Contribution, ContributionType, LimitSlot, TypeVersion
+from .contribution import BY_HAND, SOURCES, STATES, TIERS, Contribution, ContributionType, LimitSlot, TypeVersion
 from .corrections import Correction, Override, Rescore
 from .imports import Import, ImportProblem, ImportRow
 from .intake import Claim, Review, WebhookSource
@@ -9,6 +9,7 @@ from .progress import DayChange, DayFigure, DayProgress, MemberProgress, MonthPr
 from .rewards import AwardPlan, AwardRun, Level, LevelReachedRow, Milestone, MilestoneReachedRow, Reward
 
 __all__ = [
+    "BY_HAND",
     "SOURCES",
     "STATES",
     "TIERS",

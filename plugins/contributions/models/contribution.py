@@ -14,6 +14,7 @@ from guildhall import Amount, CreatedAt, Id, Instant, Json, Mapped, Member, Mode
 
 STATES = ("counted", "pending", "rejected", "reversed")
 SOURCES = ("system", "admin", "challengeEngine", "import", "webhook", "automation")
+BY_HAND = 0  # the type_version of what was scored by a person and by no version of the rules
 TIERS = {"free": 10000, "pro": 15000, "enterprise": 20000}
 
 
@@ -71,9 +72,9 @@ class Contribution(Model):
     """Something a member did. (``type``, ``event_key``) is unique: the same thing scores once.
 
     ``points`` are what it was scored, and stay; ``correction`` is the sum of its corrections, so that it is worth
-    ``total``. ``breakdown`` is a list of ``{"label", "points"}`` that sums to ``points``. ``local_day`` is the day in
-    the member's time zone at receipt, so that moving house does not rewrite streaks. A rejected one keeps 0 points and
-    the reason, so that a retry gets the same answer.
+    ``total``. ``breakdown`` is a list of ``{"label", "points"}`` that sums to ``points``; ``type_version`` is that of
+    the rules, or BY_HAND. ``local_day`` is the day in the member's time zone at receipt, so that moving house does not
+    rewrite streaks. A rejected one keeps 0 points and the reason, so that a retry gets the same answer.
     """
 
     __tablename__ = "contributions_contribution"

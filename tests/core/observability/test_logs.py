@@ -28,7 +28,7 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJodW50ZXIyLXZlcnktaGlkZGVuIn0.c2lnbmF0dXJl
 def forget_configurations() -> None:
     """A logger that was used once keeps the configuration of that time; let the next use ask anew."""
     for name, module in list(sys.modules.items()):
-        log = getattr(module, "log", None) if name.startswith(("core.", "plugins.")) else None
+        log = getattr(module, "log", None) if name.startswith(("core.", "plugins.", "tests.")) else None
         if log is not None:
             vars(log).pop("bind", None)
 

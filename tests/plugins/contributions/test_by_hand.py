@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
 
 from core.actor import Actor
+from core.clock import now
 from core.ids import new_id
-from plugins.contributions import corrections, service
+from plugins.contributions import corrections, rescoring, reviews, service
+from plugins.contributions.models import BY_HAND, Correction, MilestoneReachedRow, Review
 from plugins.contributions.verify import verify
 
-from .conftest import add_people
+from .conftest import add_people, findings
+from .test_corrections import Context
+from .test_milestones import published
+from .test_rules import edit
+from .test_sharing import BROWSER, together
 
 PROGRESS = "SELECT points, count FROM contributions_progress WHERE member_id = :ada"
 GRANTS = "/api/v1/contributions/grants"
@@ -78,6 +86,44 @@ def test_a_grant_by_rest_counts_once_under_its_key(clients: Any, ada: Any) -> No
     assert again.json["error"]["code"] == "DUPLICATE_EVENT"
     unknown = admin.post(GRANTS, {**body, "member_id": str(uuid4())}, headers={"Idempotency-Key": str(uuid4())})
     assert unknown.status_code == 404
+
+
+def test_a_grant_is_worth_what_was_given_from_the_start(session: Session, system: Actor) -> None:
+    [bob] = add_people(session)
+    made = corrections.grant(session, system, member_id=bob, points=99, reason="Nearly", type="challenge.win")
+    assert (made.points, made.total, made.type_version) == (99, 99, BY_HAND), "its type is worth 100"
+    assert [(line["label"], line["points"]) for line in made.breakdown] == [("Granted: Nearly", 99)]
+    assert session.scalars(select(MilestoneReachedRow)).all() == [], "100 points were never reached"
+    assert [event["points"] for event in published(session, "contribution.recorded")] == [99]
+    assert session.scalars(select(Correction)).all() == []
+    corrections.grant(session, system, member_id=bob, points=1, reason="There", type="challenge.win")
+    assert [event["threshold"] for event in published(session, "milestone.reached")] == [100]
+    assert findings(session) == []
+
+
+def test_scoring_a_period_anew_leaves_what_was_granted(session: Session, system: Actor) -> None:
+    [bob] = add_people(session)
+    granted = corrections.grant(session, system, member_id=bob, points=3, reason="Thanks", type="git.commit")
+    scored = service.record(session, system, member_id=bob, type="git.commit")
+    edit(session, system, base_points=8)
+    span = {"starts_at": now() - timedelta(hours=1), "ends_at": now() + timedelta(hours=1)}
+    period = rescoring.try_out(session, system, reason="New rules", **span)
+    rescoring.run(Context(session, system, period))
+    rescoring.apply(session, system, period.id)
+    rescoring.run(Context(session, system, period))
+    session.expire_all()
+    assert (granted.total, scored.total) == (3, 8)
+
+
+def test_a_grant_that_a_review_held_is_worth_what_was_given(session: Session, system: Actor) -> None:
+    crowd = add_people(session, 4)
+    together(session, crowd, device=BROWSER)
+    held = corrections.grant(session, system, member_id=crowd[0], points=40, reason="Camp")
+    assert held.state == "pending"
+    reviews.decide(session, system, session.scalars(select(Review.id)).one(), release=True, reason="A family")
+    session.expire_all()
+    assert (held.state, held.total) == ("counted", 40)
+    assert findings(session) == []
 
 
 def test_grants_of_one_key_at_once_are_one(platform: Any, ada: Any) -> None:
