@@ -80,13 +80,16 @@ class Actor:
         if self.session_id is None and or_bundle not in {bundle_of(name) for name in self.permissions}:
             raise SessionRequired()
 
-    def require_step_up(self) -> None:
+    def require_step_up(self, *, or_key: bool = False) -> None:
         """Raise StepUpRequired unless the holder of the session gave password and code in the last ten minutes.
 
-        The system passes; an API key never does, nor does who acts as another: WhileImpersonating.
+        The system passes; who acts as another never does: WhileImpersonating. An API key passes with ``or_key``: who
+        made it proved who they are then, and its scopes name what it may.
         """
         self.require_own()
-        if self.kind == "system" or (self.stepped_up_at and now() - self.stepped_up_at <= STEP_UP_LIFETIME):
+        if self.kind == "system" or (or_key and self.member_id is not None and self.session_id is None):
+            return
+        if self.stepped_up_at and now() - self.stepped_up_at <= STEP_UP_LIFETIME:
             return
         raise StepUpRequired()
 

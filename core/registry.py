@@ -30,6 +30,7 @@ from core.resources.problems import SLUG as SLUG
 from core.resources.problems import resource_problems
 from core.resources.resource import BoundResource
 from core.reviews.kind import ReviewKind
+from core.routes import declared_twice
 from core.settings import Settings
 from core.switches.switch import Switch
 
@@ -176,6 +177,8 @@ class Registry:
             if event.event_name in seen:
                 yield f"the event {event.event_name} is declared twice"
             seen.add(event.event_name)
+        for route in declared_twice((plugin.rest, plugin.pages, plugin.public_pages)):
+            yield f"the route {route} is declared twice"
         several: tuple[tuple[str, Sequence[Any]], ...] = (
             ("subscriber", plugin.subscribers),
             ("job", plugin.jobs),

@@ -14,6 +14,7 @@ from flask_babel import gettext
 from core import settings
 from core.admin.pages import flash, redirect
 from core.errors import DomainError, Forbidden, Invalid, Limit, Unauthenticated
+from core.gateway import kept_forms
 from core.gateway.request import actor, also_impersonating, platform, without_two_factor
 from core.i18n import _
 from core.members import (
@@ -155,7 +156,24 @@ def step_up() -> Any:
     except (Forbidden, Limit) as problem:
         return confirm_page(member, told(problem)), 422 if isinstance(problem, Forbidden) else problem.status
     cookie.pop(FACTOR, None)
-    return redirect(next_page())
+    return go_on()
+
+
+@blueprint.get("/confirm/go-on")
+@without_two_factor
+def send_again() -> Any:
+    """Offer to send the form that waited for the proof."""
+    _me()
+    form = kept_forms.kept()
+    return (
+        redirect(next_page()) if form is None else render_template("guildhall/go_on.html", form=form, next=next_page())
+    )
+
+
+def go_on() -> Any:
+    """The answer to who has just proved who they are: on to where they were going, or to the form that waited."""
+    target = next_page()
+    return redirect(target if kept_forms.kept() is None else url_for("account.send_again", next=target))
 
 
 @blueprint.get("/profile")

@@ -19,7 +19,7 @@ from core.errors import NotFound
 from core.fab.views import class_name
 from core.gateway.request import platform
 from core.i18n import _
-from core.lists.bulk import operation_of
+from core.lists.bulk import operation_of, require_operation
 from core.refusals import integrity_error
 from core.resources.operation import Operation
 from core.resources.resource import RESTORE, BoundResource
@@ -38,6 +38,7 @@ def ask(session: Session, actor: Actor, resource: str, name: str, key: str) -> A
 def do(session: Session, actor: Actor, resource: str, name: str, key: str) -> Any:
     """Carry it out; a refusal is told on the record's page, or beside the form."""
     bound, operation, record = _meant(session, actor, resource, name, key)
+    require_operation(session, actor, bound, operation)
     values, errors = given_by(operation.form) if operation.form else ({}, {})
     if errors:
         return _page(session, bound, operation, record, errors), 422

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from core.actor import Actor
 from core.admin import account
-from core.admin.pages import PageBlueprint, flash, redirect, render
+from core.admin.pages import PageBlueprint, flash, render
 from core.errors import DomainError, Forbidden, Invalid, Limit, NotFound
 from core.gateway.request import without_two_factor
 from core.i18n import _
@@ -96,7 +96,7 @@ def step_up(session: Session, actor: Actor) -> Any:
     except (Forbidden, Limit) as problem:
         return _confirm(session, actor, problem), _status(problem)
     cookie.pop(ASKED, None)
-    return redirect(account.next_page())
+    return account.go_on()
 
 
 def _page(step: str, problem: DomainError | None = None, typed: str = "", by: str = "mail") -> str:

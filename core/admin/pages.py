@@ -25,6 +25,7 @@ from werkzeug.wrappers import Response
 from core.errors import DomainError
 from core.gateway.request import actor as current_actor
 from core.rest import sent_forms
+from core.routes import Route, route_of
 from core.switches import service as switches
 
 View = Callable[..., Any]
@@ -33,15 +34,16 @@ View = Callable[..., Any]
 class PageBlueprint(Blueprint):
     """HTML pages of one plugin, under ``/admin/<plugin>``; each names its permission, ``signed_in`` or ``public``.
 
-    ``step_up`` asks for the password again unless it was given in the last ten minutes. ``once`` carries a form out
-    once however often it is sent; where its answer shows a secret, ``once`` is the address for who sends it again.
-    ``moves_value``, which includes it, is refused while a switch of the plugin with ``value_routes`` is pulled. The
-    form must contain ``ui.csrf()``.
+    ``step_up`` asks for the password again unless it was given in the last ten minutes; a form is kept meanwhile.
+    ``once`` carries a form out once however often it is sent; where its answer shows a secret, ``once`` is the address
+    for who sends it again. ``moves_value``, which includes both, is refused while a switch of the plugin with
+    ``value_routes`` is pulled. The form must contain ``ui.csrf()``.
     """
 
     def __init__(self, plugin: str, url_prefix: str | None = None) -> None:
         path = plugin.replace("_", "-")
         self.plugin = plugin
+        self.routes: list[Route] = []
         super().__init__(f"{plugin}_pages", "guildhall", url_prefix=url_prefix or f"/admin/{path}")
 
     def get(self, rule: str, **access: Any) -> Callable[[View], View]:  # type: ignore[override]
@@ -65,6 +67,8 @@ class PageBlueprint(Blueprint):
         if sum((permission is not None, signed_in, public)) != 1:
             raise TypeError(f"{method} {rule}: say exactly one of permission, signed_in and public")
 
+        self.routes.append(route_of(method, rule))
+
         def declare(view: View) -> View:
             @wraps(view)
             def guarded(**path: Any) -> Any:
@@ -73,7 +77,7 @@ class PageBlueprint(Blueprint):
                     actor.require(permission)
                 elif signed_in:
                     actor.require_session()
-                if step_up:
+                if step_up or moves_value:
                     actor.require_step_up()
                 if moves_value:
                     switches.require_value_routes(g.session, self.plugin)
@@ -83,6 +87,7 @@ class PageBlueprint(Blueprint):
                 return view(g.session, actor, **path)
 
             guarded.permission = permission  # type: ignore[attr-defined]
+            guarded.moves_value = moves_value  # type: ignore[attr-defined]
             guarded.access = permission or ("signed_in" if signed_in else "public")  # type: ignore[attr-defined]
             self.add_url_rule(rule, f"{view.__name__}_{method.lower()}", guarded, methods=[method])
             return guarded
@@ -111,7 +116,7 @@ def tried(session: Session, change: Callable[[], Any]) -> bool:
         with session.begin_nested():
             change()
     except DomainError as problem:
-        if problem.status not in (403, 409, 413, 415, 422):
+        if problem.page or problem.status not in (403, 409, 413, 415, 422):
             raise
         g.refused = True
         details = problem.details if isinstance(problem.details, dict) else {}

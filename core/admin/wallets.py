@@ -54,7 +54,7 @@ def step_up(session: Session, actor: Actor) -> Any:
     except (Forbidden, Limit) as problem:
         member = session.get_one(Member, actor.member_id)
         return account.confirm_page(member, account.told(problem)), _status(problem)
-    return redirect(account.next_page())
+    return account.go_on()
 
 
 @pages.get("/profile/wallets", signed_in=True, step_up=True)

@@ -23,6 +23,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from core.actor import Actor
 from core.errors import DomainError, Invalid, Unauthenticated, Unavailable
+from core.gateway import kept_forms
 from core.gateway.request import is_api
 from core.gateway.sentences import told_details
 from core.i18n import _
@@ -87,6 +88,7 @@ def answer(problem: Exception) -> Any:
     if type(known) is Unauthenticated and not is_api():  # a bad token is told so: its sender fills in no form
         return _to_login()
     if known.page and not is_api():
+        kept_forms.keep()
         return redirect(f"{known.page}?next={quote(_back())}", 303)
     by_form = request.method == "POST" and not is_api() and request.accept_mimetypes.best != "application/json"
     if known.stays and by_form:
@@ -99,7 +101,7 @@ def answer(problem: Exception) -> Any:
 
 
 def _back() -> str:
-    """The page a refused act was asked for on: a form is filled in again, never sent by itself."""
+    """The page a refused act was asked for on: a form is never sent by itself."""
     if request.method == "GET":
         return request.full_path.rstrip("?")
     parts = urlsplit(request.referrer or "")

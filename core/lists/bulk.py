@@ -29,6 +29,7 @@ from core.members.acting import later
 from core.refusals import domain_error
 from core.resources.operation import Operation
 from core.resources.resource import RESTORE, BoundResource
+from core.switches import service as switches
 
 JOB = "bulk"
 AT_ONCE = 100
@@ -117,6 +118,14 @@ def permission_of(bound: BoundResource, kind: str, operation: str = "") -> str:
     return bound.permission("delete" if kind == "delete" else "update")
 
 
+def require_operation(session: Session, actor: Actor, bound: BoundResource, operation: Operation) -> None:
+    """Raise PermissionMissing, or StepUpRequired or SwitchedOff where it moves value, unless it may be done now."""
+    actor.require(operation.permission)
+    if operation.moves_value:
+        actor.require_step_up(or_key=True)
+        switches.require_value_routes(session, bound.plugin)
+
+
 def start(
     session: Session,
     actor: Actor,
@@ -131,11 +140,13 @@ def start(
 
     ``run_id`` makes it once: asked again with the same, the run there is comes back. ``values`` are typed: of an edit
     the new values by column, all of which the resource names in ``bulk``. Raises PermissionMissing, NothingChosen,
-    TooManyChosen, ChosenChanged, NothingToChange, NotFound.
+    TooManyChosen, ChosenChanged, NothingToChange, NotFound, StepUpRequired, SwitchedOff.
     """
     bound, given = chosen.state.bound, values or {}
     actor.require_session()
     actor.require(permission_of(bound, kind, operation))
+    if kind == "operation":
+        require_operation(session, actor, bound, operation_of(bound, operation))
     if kind == "edit" and (not given or not set(given) <= set(bound.resource.bulk)):
         raise NothingToChange()
     if kind == "delete" and "delete" not in bound.resource.actions:
@@ -308,7 +319,7 @@ def _one(session: Session, actor: Actor, bound: BoundResource, run: BulkRun, key
         return {}
     if run.kind == "operation":
         declared = operation_of(bound, run.operation)
-        actor.require(declared.permission)
+        require_operation(session, actor, bound, declared)
         values = declared.form(**run.values).model_dump() if declared.form else {}
         deleted = bound.resource.soft_delete and run.operation == RESTORE
         declared.run(session, actor, bound.get(session, actor, key, "list", deleted=deleted), values)

@@ -26,6 +26,8 @@ class Operation:
     - ``choices``: by field of the form, ``choices(session)`` returns the (value, label) pairs to choose from, read when
       the form is shown; for fields that refer to rows an admin writes.
     - ``danger``: it cannot be taken back, and looks so.
+    - ``moves_value``: it takes a fresh proof of who does it, and is refused while a switch of the plugin with
+      ``value_routes`` is pulled.
     """
 
     name: str
@@ -37,3 +39,4 @@ class Operation:
     icon: str = "bolt"
     help: str = ""
     danger: bool = False
+    moves_value: bool = False

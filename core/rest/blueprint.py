@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from typing import Any
 
@@ -29,6 +29,7 @@ from core.rest import fields, idempotency
 from core.rest.body import BodyParser
 from core.rest.paging import Page
 from core.rest.schema import Schema
+from core.routes import Route, route_of
 from core.switches import service as switches
 
 View = Callable[..., Any]
@@ -65,12 +66,19 @@ class RestBlueprint(flask_smorest.Blueprint):
     its body may have, or a function of the session that says it, where one megabyte (ten with files) is not what it
     needs. ``reads`` says that a POST changes nothing: it is served while writing by REST is switched off, and to an
     admin who only looks around as a member. ``any_key`` lets every API key in; the view asks for its bundle itself.
+    ``moves_value`` marks what staff does with points or money: it takes a fresh proof of a person, or an API key.
+
+    ``routes`` are what was declared; a route among ``replaced`` is left out, since another one stands there.
     """
 
     ARGUMENTS_PARSER = BodyParser()
 
-    def __init__(self, plugin: str, description: str = "", *, part: str = "", prefix: str = "") -> None:
+    def __init__(
+        self, plugin: str, description: str = "", *, part: str = "", prefix: str = "", replaced: Collection[Route] = ()
+    ) -> None:
         self.plugin = plugin
+        self.routes: list[Route] = []
+        self._replaced = replaced
         name = f"{plugin}_{part}" if part else plugin
         prefix = prefix or f"/api/v1/{plugin.replace('_', '-')}"
         super().__init__(name, "guildhall", url_prefix=prefix, description=description)
@@ -113,6 +121,7 @@ class RestBlueprint(flask_smorest.Blueprint):
         limit: str | None = None,
         body_limit: int | Callable[[Session], int] | None = None,
         step_up: bool = False,
+        moves_value: bool = False,
         reads: bool = False,
         any_key: bool = False,
     ) -> Callable[[View], View]:
@@ -123,6 +132,11 @@ class RestBlueprint(flask_smorest.Blueprint):
 
         if limit is not None and limit not in DECLARED:
             raise TypeError(f"{method} {rule}: there is no limit class {limit}, but {', '.join(DECLARED)}")
+
+        route = route_of(method, rule)
+        if route in self._replaced:
+            return lambda view: view
+        self.routes.append(route)
 
         def declare(view: View) -> View:
             @wraps(view)
@@ -135,8 +149,8 @@ class RestBlueprint(flask_smorest.Blueprint):
                         raise Unauthenticated()
                 elif signed_in:
                     actor.require_session(or_bundle=f"{self.plugin}:{'read' if method == 'GET' else 'write'}")
-                if step_up:
-                    actor.require_step_up()
+                if step_up or moves_value:
+                    actor.require_step_up(or_key=moves_value)
 
                 def run() -> Response:
                     answer: Response = view(g.session, actor, **path)
@@ -153,6 +167,7 @@ class RestBlueprint(flask_smorest.Blueprint):
             documented = self.doc(**self._about(view, permission, public, idempotent))(guarded)
             documented = self.alt_response("default", schema=Failure, description="Failure")(documented)
             documented.permission = permission
+            documented.moves_value = moves_value
             documented.limit = limit
             documented.body_limit = body_limit
             documented.reads = reads

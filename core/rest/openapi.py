@@ -58,7 +58,8 @@ def install(
     bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     api.spec.components.security_scheme("bearer", bearer)
     for plugin in platform.registry.plugins.values():
-        generated = RestBlueprint(plugin.name, part="resources")
+        written = plugin.rest.routes if isinstance(plugin.rest, RestBlueprint) else ()
+        generated = RestBlueprint(plugin.name, part="resources", replaced=written)
         for bound in platform.registry.resources.values():
             if bound.plugin == plugin.name and bound.resource.rest:
                 for declare in (add_routes, *further):

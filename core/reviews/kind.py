@@ -33,7 +33,8 @@ class ReviewKind:
     - ``four_eyes``: who asked for it may not decide it.
     - ``url``: page of the subject; ``{subject_id}`` is filled in.
     - ``approve``, ``reject``: what the two decisions are called here.
-    - ``moves_value``: no case is approved while a switch with ``value_routes`` of the plugin is pulled.
+    - ``moves_value``: approving a case takes a fresh proof of who does it, and no case is approved while a switch with
+      ``value_routes`` of the plugin is pulled.
     """
 
     name: str

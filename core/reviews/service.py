@@ -150,6 +150,7 @@ def decide(session: Session, actor: Actor, review_id: UUID, *, approved: bool, r
         raise errors.OwnCase()
     kept = _reason(reason) if reason.strip() or not approved else ""
     if approved and kind.moves_value:
+        actor.require_step_up(or_key=True)
         switches.require_value_routes(session, review.kind.split(".")[0])
     kind.decide(session, actor, review, approved)
     _close(session, actor, review, "approved" if approved else "rejected", kept)

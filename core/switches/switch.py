@@ -13,9 +13,10 @@ class Switch:
     ``help`` says in a sentence what stops and what becomes of what arrives meanwhile. While it is pulled the
     ``subscribers`` it names (``<plugin>.<handler>``) are not called and the ``jobs`` it names (``<plugin>.<job>``) not
     started: deliveries and jobs wait, and are made when it is on again. With ``value_routes`` every REST route of the
-    plugin that takes an Idempotency-Key answers 503 SWITCHED_OFF, and every form of a page and every approval in the
-    inbox that the plugin declares with ``moves_value`` is refused so. For anything else a service asks by
-    ``switches.require(session, "<plugin>.<name>")``. A plugin that is disabled stops wholly, whatever its switches say.
+    plugin that takes an Idempotency-Key answers 503 SWITCHED_OFF, and every form of a page, every operation and every
+    approval in the inbox that the plugin declares with ``moves_value`` is refused so. For anything else a service asks
+    by ``switches.require(session, "<plugin>.<name>")``. A plugin that is disabled stops wholly, whatever its switches
+    say.
     """
 
     name: str

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Operation, _, switches
+from guildhall import Actor, Operation, _
 
 from . import corrections
 from .models import Contribution
@@ -24,8 +24,7 @@ class ReverseForm(BaseModel):
 
 
 def reverse(session: Session, actor: Actor, record: Contribution, values: dict[str, Any]) -> None:
-    """Take a contribution back. Raises as ``corrections.reverse``, SwitchedOff."""
-    switches.require_value_routes(session, "contributions")
+    """Take a contribution back. Raises as ``corrections.reverse``."""
     corrections.reverse(session, actor, record.id, reason=values["reason"])
 
 
@@ -38,4 +37,5 @@ REVERSE = Operation(
     icon="arrow-back-up",
     help=_("Takes what counted back: its points go, it stays in the history. Badges and paid rewards stay."),
     danger=True,
+    moves_value=True,
 )

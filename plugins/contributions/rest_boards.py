@@ -186,7 +186,7 @@ def set_shown(session: Session, actor: Actor, body: dict[str, Any]) -> dict[str,
     return body
 
 
-@rest.post("/seasons/<uuid:key>/close", permission="contributions:season:close", idempotent=True)
+@rest.post("/seasons/<uuid:key>/close", permission="contributions:season:close", idempotent=True, moves_value=True)
 @rest.response(200, SeasonSchema)
 def close_season(session: Session, actor: Actor, key: UUID) -> Season:
     """Close a season that is over and ask for its awards, once."""

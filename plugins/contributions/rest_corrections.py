@@ -151,7 +151,7 @@ def simulate(session: Session, actor: Actor, body: dict[str, Any]) -> simulator.
     return simulator.simulate(session, actor, service.NewContribution(member_id=member_id, **body))
 
 
-@rest.post("/grants", permission=CORRECT, idempotent=True)
+@rest.post("/grants", permission=CORRECT, idempotent=True, moves_value=True)
 @rest.arguments(GrantBody)
 @rest.response(201, ContributionSchema)
 def grant(session: Session, actor: Actor, body: dict[str, Any]) -> Contribution:
@@ -159,7 +159,7 @@ def grant(session: Session, actor: Actor, body: dict[str, Any]) -> Contribution:
     return corrections.grant(session, actor, **body)
 
 
-@rest.post("/contributions/<uuid:key>/override", permission=CORRECT, idempotent=True)
+@rest.post("/contributions/<uuid:key>/override", permission=CORRECT, idempotent=True, moves_value=True)
 @rest.arguments(OverrideBody)
 @rest.response(200, ContributionSchema)
 def override_score(session: Session, actor: Actor, body: dict[str, Any], key: UUID) -> Contribution:
@@ -167,7 +167,7 @@ def override_score(session: Session, actor: Actor, body: dict[str, Any], key: UU
     return corrections.override_score(session, actor, key, **body)
 
 
-@rest.post("/contributions/<uuid:key>/reverse", permission=CORRECT, idempotent=True)
+@rest.post("/contributions/<uuid:key>/reverse", permission=CORRECT, idempotent=True, moves_value=True)
 @rest.arguments(CorrectionBody)
 @rest.response(200, ContributionSchema)
 def reverse(session: Session, actor: Actor, body: dict[str, Any], key: UUID) -> Contribution:
@@ -190,7 +190,7 @@ def get_rescore(session: Session, actor: Actor, key: UUID) -> Rescore:
     return rescoring.find(session, key)
 
 
-@rest.post("/rescores/<uuid:key>/apply", permission=CORRECT, idempotent=True)
+@rest.post("/rescores/<uuid:key>/apply", permission=CORRECT, idempotent=True, moves_value=True)
 @rest.response(202, RescoreSchema)
 def apply_rescore(session: Session, actor: Actor, key: UUID) -> Rescore:
     """Start to write the compensating events that a dry run foretold."""
@@ -220,7 +220,7 @@ def list_reviews(session: Session, actor: Actor, query: dict[str, Any]) -> Page:
     return paginate(session, wanted, order, limit=query["limit"], cursor=query["cursor"])
 
 
-@rest.post("/reviews/<uuid:key>/decide", permission="contributions:review:update", idempotent=True)
+@rest.post("/reviews/<uuid:key>/decide", permission="contributions:review:update", idempotent=True, moves_value=True)
 @rest.arguments(ReviewVerdictBody)
 @rest.response(200, HeldContributionSchema)
 def decide_review(session: Session, actor: Actor, body: dict[str, Any], key: UUID) -> Review:
@@ -249,7 +249,7 @@ def my_claims(session: Session, actor: Actor, query: dict[str, Any]) -> Page:
     return paginate(session, wanted, order, limit=query["limit"], cursor=query["cursor"])
 
 
-@rest.post("/claims/<uuid:key>/decide", permission="contributions:claim:update", idempotent=True)
+@rest.post("/claims/<uuid:key>/decide", permission="contributions:claim:update", idempotent=True, moves_value=True)
 @rest.arguments(VerdictBody)
 @rest.response(200, IdentityClaimSchema)
 def decide_claim(session: Session, actor: Actor, body: dict[str, Any], key: UUID) -> Claim:

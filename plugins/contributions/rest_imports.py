@@ -95,7 +95,7 @@ def list_import_problems(session: Session, actor: Actor, query: dict[str, Any], 
     return paginate(session, wanted, order, limit=query["limit"], cursor=query["cursor"])
 
 
-@rest.post("/imports/<uuid:key>/start", permission=imports.CREATE, idempotent=True)
+@rest.post("/imports/<uuid:key>/start", permission=imports.CREATE, idempotent=True, moves_value=True)
 @rest.response(202, ImportSchema)
 def start_import(session: Session, actor: Actor, key: UUID) -> dict[str, Any]:
     """Import what the dry run has tried."""
@@ -109,14 +109,14 @@ def cancel_import(session: Session, actor: Actor, key: UUID) -> dict[str, Any]:
     return _told(session, imports.cancel(session, actor, key))
 
 
-@rest.post("/imports/<uuid:key>/resume", permission=imports.CREATE, idempotent=True)
+@rest.post("/imports/<uuid:key>/resume", permission=imports.CREATE, idempotent=True, moves_value=True)
 @rest.response(202, ImportSchema)
 def resume_import(session: Session, actor: Actor, key: UUID) -> dict[str, Any]:
     """Let a step that was cancelled or has failed go on where it was."""
     return _told(session, imports.go_on(session, actor, key))
 
 
-@rest.post("/imports/<uuid:key>/undo", permission=imports.CORRECT, idempotent=True)
+@rest.post("/imports/<uuid:key>/undo", permission=imports.CORRECT, idempotent=True, moves_value=True)
 @rest.arguments(CorrectionBody)
 @rest.response(202, ImportSchema)
 def undo_import(session: Session, actor: Actor, body: dict[str, Any], key: UUID) -> dict[str, Any]:

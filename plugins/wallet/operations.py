@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Operation, _, switches
+from guildhall import Actor, Operation, _
 
 from . import queries, service
 from .models import Hold, Transfer
@@ -34,14 +34,12 @@ class RefundForm(BaseModel):
 
 
 def reverse(session: Session, actor: Actor, record: Transfer, values: dict[str, Any]) -> None:
-    """Move everything back. Raises as ``service.reverse``, SwitchedOff."""
-    switches.require_value_routes(session, "wallet")
+    """Move everything back. Raises as ``service.reverse``."""
     service.reverse(session, actor, transfer_id=record.id, reason=values["reason"])
 
 
 def refund(session: Session, actor: Actor, record: Transfer, values: dict[str, Any]) -> None:
-    """Give a part back, or the rest. Raises as ``service.refund``, AmountUnreadable, SwitchedOff."""
-    switches.require_value_routes(session, "wallet")
+    """Give a part back, or the rest. Raises as ``service.refund``, AmountUnreadable."""
     legs = queries.legs(session, record.id)
     amount = units(values["amount"], legs[0]["scale"]) if values["amount"].strip() and legs else None
     service.refund(session, actor, transfer_id=record.id, amount=amount, reason=values["reason"])
@@ -61,6 +59,7 @@ REVERSE = Operation(
     icon="arrow-back-up",
     help=_("Moves everything of it back, once, and with it all that was made together with it."),
     danger=True,
+    moves_value=True,
 )
 REFUND = Operation(
     name="refund",
@@ -71,6 +70,7 @@ REFUND = Operation(
     icon="coins",
     help=_("Gives back a part of what was paid, or the rest, from who received it to who paid it."),
     danger=True,
+    moves_value=True,
 )
 RELEASE = Operation(
     name="release",

@@ -134,7 +134,9 @@ def change_limits(session: Session, actor: Actor, body: dict[str, Any], account_
     return queries.account(session, account_id)
 
 
-@rest.post("/accounts/<uuid:account_id>/adjustments", permission="wallet:adjustment:create", idempotent=True)
+@rest.post(
+    "/accounts/<uuid:account_id>/adjustments", permission="wallet:adjustment:create", idempotent=True, moves_value=True
+)
 @rest.arguments(AdjustmentBody)
 @rest.response(202, AdjustmentSchema)
 def propose_adjustment(session: Session, actor: Actor, body: dict[str, Any], account_id: UUID) -> dict[str, UUID]:
@@ -150,7 +152,7 @@ def ledger(session: Session, actor: Actor) -> dict[str, Any]:
     return {"circulation": found, "funds": [queries.reward_fund(session, one.asset) for one in found]}
 
 
-@rest.post("/ledger/fund", permission="wallet:fund:create", idempotent=True)
+@rest.post("/ledger/fund", permission="wallet:fund:create", idempotent=True, moves_value=True)
 @rest.arguments(FundBody)
 @rest.response(201, FundingSchema)
 def fill_fund(session: Session, actor: Actor, body: dict[str, Any]) -> service.Funding:

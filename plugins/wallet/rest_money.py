@@ -293,8 +293,10 @@ def refund(session: Session, actor: Actor, body: dict[str, Any], transfer_id: UU
     """Give back what you received, wholly or in part; with wallet:transfer:undo, what anybody received."""
     legs = queries.legs(session, transfer_id)
     mine = [leg for leg in legs if leg["member_id"] is not None and leg["member_id"] == actor.member_id]
-    if not (mine and mine[-1]["amount"] > 0) and not actor.can("wallet:transfer:undo"):
-        raise errors.UnknownTransfer()
+    if not (mine and mine[-1]["amount"] > 0):
+        if not actor.can("wallet:transfer:undo"):
+            raise errors.UnknownTransfer()
+        actor.require_step_up(or_key=True)
     receipt = service.refund(session, actor, transfer_id=transfer_id, amount=body["amount"], reason=body["reason"])
     return {
         "id": receipt.id,
@@ -303,7 +305,9 @@ def refund(session: Session, actor: Actor, body: dict[str, Any], transfer_id: UU
     }
 
 
-@rest.post("/transfers/<uuid:transfer_id>/reverse", permission="wallet:transfer:undo", idempotent=True)
+@rest.post(
+    "/transfers/<uuid:transfer_id>/reverse", permission="wallet:transfer:undo", idempotent=True, moves_value=True
+)
 @rest.arguments(ReasonBody)
 @rest.response(201, UndoneSchema)
 def reverse(session: Session, actor: Actor, body: dict[str, Any], transfer_id: UUID) -> Any:

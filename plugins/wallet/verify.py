@@ -189,27 +189,6 @@ CHECKS: dict[str, tuple[str, str]] = {
         FROM wallet_account GROUP BY asset HAVING sum(posted) <> 0
         """,
     ),
-    "fees": (
-        _("Every fee and what is left after it are what was paid"),
-        """
-        SELECT 'transfer ' || id AS subject, format('took a fee of %s %s and paid out %s of %s', fee, asset, net, gross)
-            AS detail, id::text AS place
-        FROM (
-            SELECT e.transfer_id AS id, a.asset,
-                sum(e.amount) FILTER (WHERE e.amount > 0 AND a.purpose = 'fees' AND a.member_id IS NULL) AS fee,
-                coalesce(sum(e.amount)
-                    FILTER (WHERE e.amount > 0 AND NOT (a.purpose = 'fees' AND a.member_id IS NULL)), 0) AS net,
-                coalesce(-sum(e.amount) FILTER (WHERE e.amount < 0), 0) AS gross
-            FROM wallet_entry e JOIN wallet_account a ON a.id = e.account_id
-            WHERE e.transfer_id IN (
-                SELECT f.transfer_id FROM wallet_entry f JOIN wallet_account k ON k.id = f.account_id
-                WHERE k.purpose = 'fees' AND k.member_id IS NULL AND f.amount > 0
-            )
-            GROUP BY e.transfer_id, a.asset
-        ) paid
-        WHERE fee IS NOT NULL AND fee + net <> gross
-        """,
-    ),
     "rewards": (
         _("Every paid reward has its one transfer, and every other one none"),
         """

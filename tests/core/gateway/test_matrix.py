@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from flask import Flask
 from core.fab.views import ResourceView, class_name
 from core.ids import new_id
 from core.resources.resource import READ
+from core.routes import route_of
 from tests.core.doors import Person
 
 # What anybody may ask without signing in; a new public route is named here on purpose.
@@ -84,7 +86,13 @@ OURS = (
     "library.",
 )
 PLAIN = {*(name for name in PUBLIC if not name.startswith(OURS)), "account.profile"}
-PLAIN |= {"account.change_password", "account.change_profile", "account.confirm", "account.step_up"}
+PLAIN |= {
+    "account.change_password",
+    "account.change_profile",
+    "account.confirm",
+    "account.send_again",
+    "account.step_up",
+}
 # Whether the board is public is a setting, which the view looks at.
 CLOSABLE = {"contributions.leaderboard"}
 BROKEN = {"library.broken", "library_pages.broken_page_get"}
@@ -100,6 +108,15 @@ def requests(web: Flask) -> Iterator[tuple[str, str, str]]:
             path = re.sub(r"<uuid:\w+>|<key>|<pk>", str(new_id()), rule.rule)
             path = re.sub(r"<int:\w+>", "1", re.sub(r"<path:\w+>", "missing.css", path))
             yield rule.endpoint, method, re.sub(r"<\w+>", "x", path)
+
+
+def test_no_route_stands_behind_another(web: Flask) -> None:
+    found = Counter(
+        route_of(method, rule.rule)
+        for rule in web.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    )
+    assert [route for route, times in found.items() if times > 1] == []
 
 
 @pytest.fixture(scope="module")

@@ -25,12 +25,8 @@ from tests.core.imports.conftest import BOOKS, Desk, written
 from tests.core.library import Author, Book
 
 
-def test_a_job_that_was_killed_goes_on_without_doing_anything_twice(
-    site: Platform, desk: Desk, mark: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "CHUNK", 3)
-    key = desk.tried(written(["name"], *([f"{mark} {number}"] for number in range(10))))
-    desk.act(service.start, key)
+def die_in_the_second_chunk(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the job that is due until just before the commit of its second chunk."""
 
     class Killed(BaseException):
         pass
@@ -40,13 +36,23 @@ def test_a_job_that_was_killed_goes_on_without_doing_anything_twice(
     def save(self: Running, session: Any, **state: Any) -> None:
         kept(self, session, **state)
         chunks.append(state)
-        if len(chunks) == 2:  # before the commit of the second chunk
+        if len(chunks) == 2:
             raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(Running, "save", save)
         with pytest.raises(Killed):
             run_next(site.database)
+
+
+def test_a_job_that_was_killed_goes_on_without_doing_anything_twice(
+    site: Platform, desk: Desk, mark: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "CHUNK", 3)
+    key = desk.tried(written(["name"], *([f"{mark} {number}"] for number in range(10))))
+    desk.act(service.start, key)
+
+    die_in_the_second_chunk(site, monkeypatch)
     assert len(desk.all(Author, Author.name.like(f"{mark}%"))) == 3
     with site.unit_of_work() as session:  # its lease ends
         job = session.get_one(JobRow, desk.row(key).job_id)
@@ -177,21 +183,7 @@ def test_an_undo_that_was_killed_goes_on_and_takes_nothing_back_twice(
         found[names[1]].name = f"{mark} changed since"
     desk.act(service.undo, key, reason="The wrong file.")
 
-    class Killed(BaseException):
-        pass
-
-    kept, chunks = Running.save, []
-
-    def save(self: Running, session: Any, **state: Any) -> None:
-        kept(self, session, **state)
-        chunks.append(state)
-        if len(chunks) == 2:  # before the commit of the second chunk
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Running, "save", save)
-        with pytest.raises(Killed):
-            run_next(site.database)
+    die_in_the_second_chunk(site, monkeypatch)
     assert len(desk.all(Author, Author.name.like(f"{mark}%"))) == 7
     with site.unit_of_work() as session:  # its lease ends
         job = session.get_one(JobRow, desk.row(key).job_id)

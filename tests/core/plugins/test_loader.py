@@ -69,6 +69,12 @@ DECLARATIONS = {
         "resources=[Resource(Thing)], permissions=[Permission('odd:thing:show', '')]",
         "the permission odd:thing:show is declared twice",
     ),
+    "route declared twice": (
+        "from guildhall.web import RestBlueprint\nrest = RestBlueprint('odd')\n"
+        "for _ in 'ab': rest.post('/things/<uuid:key>', public=True)(print)\n",
+        "rest=rest",
+        "the route POST /api/v1/odd/things/<uuid> is declared twice",
+    ),
     "event declared twice": (
         EVENT.format(name="odd.thing.happened"),
         "events=[Happened, Happened]",

@@ -1,4 +1,4 @@
-"""Plugins prove what is theirs together with the ledger; a fee and what is left after it are what was paid."""
+"""Plugins prove what is theirs together with the ledger."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import text
 
-from plugins.wallet import Leg, Move, service
+from plugins.wallet import service
 from plugins.wallet.commands import verify as verify_command
 from plugins.wallet.verify import labels, verify
 from tests.core.workshop import workshop as workshop
 
-from .conftest import SYSTEM, new_wallet
+from .conftest import SYSTEM
 
 # What a merchant is owed: its account must hold what was accrued less what was settled.
 HOOKS = """
@@ -73,17 +72,3 @@ def test_a_name_that_two_proofs_share_is_refused(workshop: Any) -> None:
     platform = boot(workshop, TWICE)
     with platform.unit_of_work(SYSTEM) as session, pytest.raises(ValueError, match=r"market\.payable"):
         verify(session)
-
-
-def test_a_fee_and_what_is_left_after_it_are_what_was_paid(session: Any) -> None:
-    payer, payee = new_wallet(session, 100), new_wallet(session)
-    fees = service.open_account(session, asset="POINTS", purpose="fees")
-    legs = (Leg(payer, -100), Leg(payee, 97), Leg(fees, 3))
-    posted = service.post_many(session, SYSTEM, [Move(legs=legs, kind="payment", reason="test")])
-    assert verify(session) == []
-    session.execute(text("SET LOCAL session_replication_role = replica"))
-    change = text("UPDATE wallet_entry SET amount = 4 WHERE account_id = :fees")
-    session.execute(change, {"fees": fees})
-    found = {one.check: one for one in verify(session)}
-    assert found["fees"].subject == f"transfer {posted.ids[0]}"
-    assert found["fees"].detail == "took a fee of 4 POINTS and paid out 97 of 100"

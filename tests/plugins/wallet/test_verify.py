@@ -47,7 +47,6 @@ def test_a_sound_ledger_has_no_findings(session, tampered):
         "append_only",
         "sealed",
         "circulation",
-        "fees",
         "rewards",
         "chain",
     }

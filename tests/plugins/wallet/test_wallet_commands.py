@@ -16,7 +16,7 @@ from .conftest import new_wallet
 def test_verify_says_that_everything_holds(platform, group):
     result = CliRunner().invoke(group, ["verify"], obj=platform, catch_exceptions=False)
     assert result.exit_code == 0
-    assert result.output.count("holds") == 19
+    assert result.output.count("holds") == 18
     assert "POINTS: 0 issued" in result.output
 
 

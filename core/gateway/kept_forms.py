@@ -1,0 +1,52 @@
+"""A form that was refused until its sender proves who they are is kept meanwhile, and sent again when they say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import request
+from flask import session as cookie
+
+from core.actor import STEP_UP_LIFETIME
+from core.clock import now
+from core.ids import uuid_of
+from core.logs import SECRET
+from core.rest.sent_forms import FIELD
+
+_KEPT = "kept_form"
+MOST = 1500  # letters; a cookie has room for some 4,000 bytes in all
+BESIDE = ("csrf_token", FIELD, "next")
+
+
+@dataclass(frozen=True)
+class KeptForm:
+    """What was filled in, and the path it goes to."""
+
+    path: str
+    fields: tuple[tuple[str, str], ...]
+
+    @property
+    def told(self) -> list[str]:
+        """What somebody typed or chose, as far as a person can read it."""
+        return [text for name, text in self.fields if name not in BESIDE and text.strip() and uuid_of(text) is None]
+
+
+def keep() -> None:
+    """Keep the form of this request in the signed cookie, for ten minutes; one with files, a secret or much, never."""
+    cookie.pop(_KEPT, None)
+    if request.method != "POST" or request.files:
+        return
+    fields = [pair for pair in request.form.items(multi=True) if pair[0] != "csrf_token"]
+    if any(SECRET.search(name) for name, _text in fields):
+        return
+    path = request.full_path.rstrip("?")
+    if len(path) + sum(len(name) + len(text) for name, text in fields) <= MOST:
+        cookie[_KEPT] = [now().timestamp(), path, fields]
+
+
+def kept() -> KeptForm | None:
+    """The form that waits, if one does."""
+    at, path, fields = cookie.get(_KEPT, (0, "", ()))
+    if now().timestamp() - at > STEP_UP_LIFETIME.total_seconds():
+        return None
+    return KeptForm(path, tuple((name, text) for name, text in fields))
