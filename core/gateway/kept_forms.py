@@ -11,11 +11,9 @@ from core.actor import STEP_UP_LIFETIME
 from core.clock import now
 from core.ids import uuid_of
 from core.logs import SECRET
-from core.rest.sent_forms import FIELD
 
 _KEPT = "kept_form"
 MOST = 1500  # letters; a cookie has room for some 4,000 bytes in all
-BESIDE = ("csrf_token", FIELD, "next")
 
 
 @dataclass(frozen=True)
@@ -28,7 +26,8 @@ class KeptForm:
     @property
     def told(self) -> list[str]:
         """What somebody typed or chose, as far as a person can read it."""
-        return [text for name, text in self.fields if name not in BESIDE and text.strip() and uuid_of(text) is None]
+        given = [text for name, text in self.fields if name != "next" and not name.startswith("_")]
+        return [text for text in given if text.strip() and uuid_of(text) is None]
 
 
 def keep() -> None:
