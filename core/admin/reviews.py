@@ -130,6 +130,8 @@ def decide_many(session: Session, actor: Actor) -> Any:
                 service.decide(session, actor, key, approved=approved, reason=request.form.get("reason", ""))
             done += 1
         except DomainError as problem:
+            if problem.page:  # to go there first, and decide them all after it
+                raise
             refused.append(problem.fill(gettext(problem.sentence)))
     flash(_("{count} cases were decided."), "success" if done else "info", count=done)
     for sentence in sorted(set(refused)):

@@ -19,6 +19,7 @@ from core.errors import StepUpRequired, WhileImpersonating
 from core.ids import new_id
 from core.members.models import MemberSession
 from core.platform import Platform
+from core.reviews import service as reviews
 from tests.core.doors import Person
 from tests.core.gateway.test_matrix import requests
 
@@ -88,6 +89,23 @@ def test_an_operation_that_moves_value_asks_too(site: Platform, people: Callable
         assert (many.status_code, many.json["error"]["code"]) == (403, "STEP_UP_REQUIRED")
 
 
+def test_an_approval_that_moves_value_asks_too(site: Platform, people: Callable[..., Person]) -> None:
+    system, token, browser = Actor.system("test"), people("Admin"), people("Admin", browser=True)
+    with site.unit_of_work(system) as session:
+        about = {"subject_id": new_id(), "title": "The fund is short"}
+        key = reviews.open_review(session, system, "wallet.fund", **about)
+        rejected = reviews.open_review(session, system, "wallet.fund", **{**about, "subject_id": new_id()})
+    assert browser.csrf
+    long_ago(site, token, browser)
+    for path, form in ((f"/admin/reviews/{key}/decide", {}), ("/admin/reviews/bulk", {"case": [str(key)]})):
+        assert browser.send(path, decision="approve", **form).location.startswith("/confirm?next="), path
+    answer = token.post(f"/api/v1/core/reviews/{key}/decide", {"approved": True})
+    assert (answer.status_code, answer.json["error"]["code"]) == (403, "STEP_UP_REQUIRED")
+    assert token.get(f"/api/v1/core/reviews/{key}").json["data"]["state"] == "open"
+    answer = browser.send(f"/admin/reviews/{rejected}/decide", decision="reject", reason="No")
+    assert not answer.location.startswith("/confirm"), "saying no moves nothing"
+
+
 def test_who_proves_themselves(people: Callable[..., Person]) -> None:
     person = Actor(kind="member", name="Ada", member_id=new_id(), session_id=new_id())
     key = replace(person, kind="service", session_id=None)
@@ -128,7 +146,7 @@ def test_what_was_filled_in_is_kept_and_sent_when_they_say_so(site: Platform, pe
 
 @pytest.mark.parametrize(
     "more",
-    [{"reason": "x" * 1600}, {"password": "hunter2"}, {"client_secret": "x"}],
+    [{"reason": "加" * 300}, {"password": "hunter2"}, {"client_secret": "x"}],
     ids=["long", "password", "secret"],
 )
 def test_what_is_long_or_secret_is_not_kept(site: Platform, people: Callable[..., Person], more: Any) -> None:
