@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import url_for
+from flask import g, url_for
 from flask_babel import gettext
 
 from core.actor import Actor
@@ -25,7 +25,9 @@ def acts(bound: BoundResource, who: Actor, record: Any, *, deleted: bool = False
         names = {RESTORE}
     else:
         names = {one.slug for one in bound.possible(who, record)}
-        names |= {one.name for one in bound.resource.operations if who.can(one.permission)}
+        for one in bound.resource.operations:
+            if who.can(one.permission) and (one.applies is None or one.applies(g.session, record)):
+                names.add(one.name)
     order = {one.slug: place for place, one in enumerate(bound.resource.transitions)}
     chosen = [one for one in bound.operations if one.name in names]
     chosen.sort(key=lambda one: order.get(one.name, len(order)))

@@ -25,6 +25,8 @@ class Operation:
       ``values`` are its fields.
     - ``choices``: by field of the form, ``choices(session)`` returns the (value, label) pairs to choose from, read when
       the form is shown; for fields that refer to rows an admin writes.
+    - ``applies(session, record)``: whether it can be done with the record as it is now; its page offers it only then.
+      Lists offer it for all, and ``run`` refuses what cannot be done.
     - ``danger``: it cannot be taken back, and looks so.
     - ``moves_value``: it takes a fresh proof of who does it, and is refused while a switch of the plugin with
       ``value_routes`` is pulled.
@@ -38,5 +40,6 @@ class Operation:
     choices: Mapping[str, Callable[[Session], list[tuple[str, str]]]] | None = None
     icon: str = "bolt"
     help: str = ""
+    applies: Callable[[Session, Any], bool] | None = None
     danger: bool = False
     moves_value: bool = False

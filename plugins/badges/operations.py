@@ -32,6 +32,7 @@ REMOVE = Operation(
     run=remove,
     form=RemoveForm,
     icon="circle-x",
+    applies=lambda _session, award: award.revoked_at is None,
     help=_("The member loses it, and it is not awarded again by itself."),
     danger=True,
 )

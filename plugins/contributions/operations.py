@@ -35,6 +35,7 @@ REVERSE = Operation(
     run=reverse,
     form=ReverseForm,
     icon="arrow-back-up",
+    applies=lambda _session, contribution: contribution.state == "counted",
     help=_("Takes what counted back: its points go, it stays in the history. Badges and paid rewards stay."),
     danger=True,
     moves_value=True,

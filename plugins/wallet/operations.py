@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
-from guildhall import Actor, Operation, _
+from guildhall import Actor, Operation, _, now
 
 from . import queries, service
 from .models import Hold, Transfer
@@ -15,6 +16,7 @@ from .service.accounts import LONGEST_REASON
 from .units import units
 
 UNDO = "wallet:transfer:undo"
+UNDOING = ("reversal", "refund")
 REASON = _("Stays in the ledger for good, whoever leaves: write no names here.")
 
 
@@ -45,6 +47,19 @@ def refund(session: Session, actor: Actor, record: Transfer, values: dict[str, A
     service.refund(session, actor, transfer_id=record.id, amount=amount, reason=values["reason"])
 
 
+def reversible(session: Session, record: Transfer) -> bool:
+    """Whether nothing of a transfer was given back, and it is no giving back itself."""
+    back = exists().where(or_(Transfer.reverses == record.id, Transfer.refunds == record.id))
+    return record.kind not in UNDOING and not session.scalar(select(back))
+
+
+def refundable(session: Session, record: Transfer) -> bool:
+    """Whether a payment from one account to another was not given back wholly."""
+    if record.kind in UNDOING or session.scalar(select(exists().where(Transfer.reverses == record.id))):
+        return False
+    return len(queries.legs(session, record.id)) == 2 and queries.refundable(session, record.id) > 0
+
+
 def release(session: Session, actor: Actor, record: Hold, values: dict[str, Any]) -> None:
     """Free what is reserved. Raises as ``service.release``."""
     service.release(session, actor, hold_id=record.id)
@@ -57,6 +72,7 @@ REVERSE = Operation(
     run=reverse,
     form=ReverseForm,
     icon="arrow-back-up",
+    applies=reversible,
     help=_("Moves everything of it back, once, and with it all that was made together with it."),
     danger=True,
     moves_value=True,
@@ -68,6 +84,7 @@ REFUND = Operation(
     run=refund,
     form=RefundForm,
     icon="coins",
+    applies=refundable,
     help=_("Gives back a part of what was paid, or the rest, from who received it to who paid it."),
     danger=True,
     moves_value=True,
@@ -78,6 +95,7 @@ RELEASE = Operation(
     permission="wallet:account:update",
     run=release,
     icon="lock-open",
+    applies=lambda _session, hold: hold.state == "open" and hold.expires_at > now(),
     help=_("What is reserved is free again."),
     danger=True,
 )

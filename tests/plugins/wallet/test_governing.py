@@ -75,6 +75,8 @@ def test_a_transfer_is_refunded_in_parts_and_then_no_more_from_its_page(platform
     assert held(platform, payer) == 10_000
     page = admin.get(f"/admin/wallet/transfer/show/{transfer}").text
     assert "Given back" in page
+    assert "Refund…" not in page, "nothing is left of it"
+    assert "Reverse…" not in page
     assert page.index("12.50 USD") < page.index("17.50 USD")
     with platform.unit_of_work() as session:
         assert verify(session) == []
