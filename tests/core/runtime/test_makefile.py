@@ -61,9 +61,9 @@ def test_run_installs_once_and_hands_its_options_on(project: Path, environment: 
 
 
 def test_test_installs_the_rest_and_fails_with_pytest(project: Path, environment: Path) -> None:
-    done = make(project, "test", "ARGS=-x tests", env={"FAILING": "pytest"})
+    done = make(project, "test", "ARGS=-x tests", "SEED=7", env={"FAILING": "pytest"})
     assert "-m uv sync --frozen --inexact --quiet PORT" in done.stdout
-    assert "-m pytest -n 2 --dist loadgroup -x tests PORT" in done.stdout
+    assert "-m pytest -n 2 --dist loadgroup --randomly-seed=7 -x tests PORT" in done.stdout
     assert done.returncode != 0
 
 
