@@ -72,7 +72,7 @@ def test_an_admin_repairs_a_wrong_edit_from_history(desk: Visitor, guildhall: Ru
     page.keyboard.press("Control+s")
     page.wait_for_url(f"**{base}/show/*")
     page.get_by_role("link", name="History").click()
-    assert page.get_by_text("A wrong name").count()
+    page.get_by_text("A wrong name").first.wait_for()
     desk.picture("record-history")
     page.get_by_role("link", name="Bring back what was").first.click()
     page.get_by_label("Reason").fill("Typed into the wrong one")
