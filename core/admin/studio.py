@@ -22,7 +22,7 @@ from core.rest.body import read_json
 from core.studio import writing
 from core.studio.design import LONGEST_NAME
 from core.studio.drafts import Draft, digest
-from core.studio.errors import NotShown
+from core.studio.errors import DesignUnusable, NotShown
 from core.studio.merging import merged
 from core.studio.outline import ACTIONS, outline
 from core.studio.service import PAGES, Studio
@@ -189,7 +189,7 @@ def preview(session: Session, actor: Actor, key: UUID, resource: str, page: str)
         status = 200
     except DomainError as problem:
         html = render("guildhall/studio_unseen.html", sentence=problem.fill(gettext(problem.sentence)), theme=theme)
-        status = problem.status
+        status = 200 if isinstance(problem, DesignUnusable) else problem.status  # a design half written is no failure
     answer = Response(html, status, mimetype="text/html")
     ours = own_sources(platform().config)
     answer.headers["Content-Security-Policy"] = (
