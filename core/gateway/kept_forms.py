@@ -34,7 +34,7 @@ class KeptForm:
 def keep() -> None:
     """Keep the form of this request in the signed cookie, for ten minutes; one with files, a secret or much, never."""
     cookie.pop(_KEPT, None)
-    if request.method != "POST" or request.files:
+    if not request.form or request.files:
         return
     fields = [pair for pair in request.form.items(multi=True) if pair[0] != "csrf_token"]
     if any(SECRET.search(name) for name, _text in fields):

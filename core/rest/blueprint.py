@@ -164,7 +164,10 @@ class RestBlueprint(flask_smorest.Blueprint):
 
             guarded.permission = permission  # type: ignore[attr-defined]
             guarded.access = permission or ("signed_in" if signed_in else "public")  # type: ignore[attr-defined]
-            documented = self.doc(**self._about(view, permission, public, idempotent))(guarded)
+            about = self._about(view, permission, public, idempotent)
+            if step_up or moves_value:
+                about["x-step-up"] = True
+            documented = self.doc(**about)(guarded)
             documented = self.alt_response("default", schema=Failure, description="Failure")(documented)
             documented.permission = permission
             documented.moves_value = moves_value

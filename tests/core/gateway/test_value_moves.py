@@ -60,6 +60,9 @@ def test_every_route_that_moves_value_asks_who_it_is(web: Flask, site: Platform,
         else:
             assert browser.send(path).location.startswith("/confirm?next="), path
     assert asked >= MOVING
+    paths = token.get("/api/v1/openapi.json").json["paths"]
+    assert paths["/api/v1/contributions/grants"]["post"]["x-step-up"] is True
+    assert "x-step-up" not in paths["/api/v1/wallet/transfer"]["post"], "members pay as they are"
 
 
 @pytest.mark.parametrize("resource", ["wallet.transfer", "contributions.contribution"])
