@@ -51,5 +51,6 @@ ACTIONS = [
         permission="badges:award:create",
         icon="award",
         choices={"badge": badge_choices},
+        moves_value=True,
     )
 ]

@@ -160,9 +160,9 @@ def picture(session: Session, actor: Actor, digest: str, size: str) -> Response:
     return lasting(Response(drawn, mimetype="image/webp"), f"{digest}-{size}")
 
 
-@pages.post("/gallery/<slug>/award", permission="badges:award:create")
+@pages.post("/gallery/<slug>/award", permission="badges:award:create", moves_value=True)
 def award(session: Session, actor: Actor, slug: str) -> Any:
-    """Give the badge by hand."""
+    """Give the badge by hand, and the reward that goes with it."""
     return _act(session, actor, slug, service.award, _("The badge has been given."))
 
 

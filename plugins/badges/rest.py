@@ -241,7 +241,7 @@ def member_badges(session: Session, actor: Actor, member_id: UUID) -> list[dict[
     return [_award(award, badge) for award, badge in found if viewer.sees(badge)]
 
 
-@rest.post("/badges/<slug>/awards", permission="badges:award:create", idempotent=True)
+@rest.post("/badges/<slug>/awards", permission="badges:award:create", idempotent=True, moves_value=True)
 @rest.arguments(AwardBody)
 @rest.response(201, AwardSchema)
 def award_badge(session: Session, actor: Actor, body: dict[str, Any], slug: str) -> dict[str, Any]:

@@ -58,5 +58,6 @@ ACTIONS = [
         permission="contributions:contribution:create",
         icon="sparkles",
         choices={"type": type_choices},
+        moves_value=True,
     )
 ]

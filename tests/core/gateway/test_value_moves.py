@@ -24,6 +24,8 @@ from tests.core.doors import Person
 from tests.core.gateway.test_matrix import requests
 
 MOVING = {
+    "badges.award_badge",
+    "badges_pages.award_post",
     "contributions.decide_claim",
     "contributions.grant",
     "contributions.override_score",
