@@ -20,6 +20,7 @@ from . import boards, queries
 from .corrections import corrections_of
 from .hooks import story
 from .models import Contribution, ContributionType, Season
+from .wording import CORRECTIONS, SOURCES, called
 
 pages = PageBlueprint("contributions")
 SEASONS = 100
@@ -94,6 +95,8 @@ def contribution_page(session: Session, actor: Actor, key: UUID) -> str:
         type=type_of,
         stages=story(session, key),
         corrections=corrections_of(session, key),
+        source=called(SOURCES, record.source),
+        kinds=CORRECTIONS,
         may_correct=actor.can("contributions:contribution:correct"),
     )
 

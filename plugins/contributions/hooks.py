@@ -35,6 +35,7 @@ from .models import (
 )
 from .reviews import HELD
 from .risk import LABELS
+from .wording import CORRECTIONS, REWARDED, SOURCES, called
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -53,6 +54,8 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
     if found is None:
         return []
     at = found.created_at
+    of_type = select(ContributionType.id, ContributionType.label).where(ContributionType.code == found.type)
+    type_id, label = session.execute(of_type).one()
     lines = ", ".join(f"{line['label']} {line['points']:+d}" for line in found.breakdown) or "0"
     stages = [
         Stage(
@@ -60,7 +63,7 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
             stage="trigger",
             title=_("Reported"),
             icon="bolt",
-            detail=f"{found.type} · {found.source}",
+            detail=f"{gettext(label)} · {called(SOURCES, found.source)}",
             url=_origin(session, found),
         ),
         Stage(
@@ -69,7 +72,7 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
             title=_("Scored"),
             icon="calculator",
             detail=f"{lines} = {found.points}" + (f" · v{found.type_version}" if found.type_version else ""),
-            url=_page("type", session.scalar(select(ContributionType.id).where(ContributionType.code == found.type))),
+            url=_page("type", type_id),
         ),
         Stage(
             at=at,
@@ -91,10 +94,10 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
         stages.append(_reached(when, _("Level reached"), "trending-up", label, _page("level", key)))
     stages += _reviewed(session, contribution_id)
     for one in corrections_of(session, contribution_id):
-        detail = f"{one.points:+d} · {one.kind} · {one.reason}"
+        detail = f"{one.points:+d} · {called(CORRECTIONS, one.kind)} · {one.reason}"
         stages.append(Stage(at=one.created_at, stage="score", title=_("Corrected"), icon="adjustments", detail=detail))
     for reward in session.scalars(select(Reward).where(Reward.contribution_id == contribution_id)):
-        detail = f"{reward.amount} {reward.asset} · {reward.reason}"
+        detail = f"{reward.amount} {reward.asset} · {called(REWARDED, reward.reason)}"
         stages.append(
             Stage(
                 at=reward.created_at,

@@ -32,7 +32,7 @@ def contribution_stages(session: Session, contribution_id: UUID) -> list[Stage]:
                 at=reward.paid_at if paid and reward.paid_at else reward.requested_at,
                 stage="reward",
                 title=REWARDS[reward.state],
-                detail=f"{amount} · {reward.reason}"
+                detail=f"{amount} · {kind_words(reward.reason)}"
                 + (f" · {gettext(WHY.get(reward.why, reward.why))}" if reward.why else ""),
                 state=reward.state,
                 icon="coins",

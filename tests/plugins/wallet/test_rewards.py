@@ -240,7 +240,7 @@ def test_a_contribution_shows_its_rewards_as_stages(platform, member):
     ask(platform, request(member, 10, contribution_id=contribution), request(member, 7, contribution_id=contribution))
     with platform.unit_of_work() as session:
         paid, waiting = hooks.contribution_stages(session, contribution)
-        assert (paid.stage, paid.state, paid.detail) == ("reward", "paid", "10 POINTS · milestone")
-        assert (waiting.state, waiting.detail) == ("pending", "7 POINTS · milestone · The reward fund must be filled")
+        assert (paid.stage, paid.state, paid.detail) == ("reward", "paid", "10 POINTS · Milestone")
+        assert (waiting.state, waiting.detail) == ("pending", "7 POINTS · Milestone · The reward fund must be filled")
         assert hooks.contribution_stages(session, new_id()) == []
         assert balance(session, queries.reward_fund(session).account_id) == 0
