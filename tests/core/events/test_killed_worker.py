@@ -109,8 +109,8 @@ def test_a_handler_that_kills_its_worker_each_time_ends_as_a_dead_letter(worksho
         try:
             while worker.poll() is None:
                 with platform.unit_of_work() as session:
-                    found = session.execute(state).one()
                     ended = session.scalar(text("SELECT count(*) FROM core_delivery WHERE state = 'pending'")) == 0
+                    found = session.execute(state).one()  # after it: what is ended is read as it ended
                 if ended:
                     break
                 time.sleep(0.05)
