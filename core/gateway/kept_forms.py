@@ -32,15 +32,17 @@ class KeptForm:
 
 
 def keep() -> None:
-    """Keep the form of this request in the signed cookie, for ten minutes; one with files, a secret or much, never."""
+    """Keep the form of this request in the signed cookie, for ten minutes.
+
+    One with files, a secret, a code or much is not kept, nor one in which nothing was typed or chosen.
+    """
     cookie.pop(_KEPT, None)
-    if not request.form or request.files:
-        return
     fields = [pair for pair in request.form.items(multi=True) if pair[0] != "csrf_token"]
-    if any(SECRET.search(name) for name, _text in fields):
+    path = request.full_path.rstrip("?")
+    if request.files or any(SECRET.search(name) or name.endswith("code") for name, _text in fields):
         return
-    form = [now().timestamp(), request.full_path.rstrip("?"), fields]
-    if len(json.dumps(form)) <= MOST:
+    form = [now().timestamp(), path, fields]
+    if KeptForm(path, tuple(fields)).told and len(json.dumps(form)) <= MOST:
         cookie[_KEPT] = form
 
 

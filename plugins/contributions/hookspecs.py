@@ -48,7 +48,8 @@ def score_adjustments(session: Any, drafts: Sequence[Draft]) -> Mapping[UUID, Se
     Asked once for many, for the simulator and for re-scoring too: answer from what holds at ``occurred_at``, write
     nothing, and leave out what you have nothing to add to. Each addend is a line of the breakdown; the total is never
     negative, and an override and the type's cap come after. An exception refuses the contributions, so that none is
-    scored without what belongs to it. Not called for what is invalid, nor when an admin overrides a score by hand.
+    scored without what belongs to it. Not called for what is invalid, nor when a person says what one is
+    worth: a grant, an override.
     """
     return {}
 

@@ -151,14 +151,14 @@ def test_what_was_filled_in_is_kept_and_sent_when_they_say_so(site: Platform, pe
 
 @pytest.mark.parametrize(
     "more",
-    [{"reason": "加" * 300}, {"password": "hunter2"}, {"client_secret": "x"}],
-    ids=["long", "password", "secret"],
+    [{"reason": "加" * 300}, {"password": "hunter2"}, {"client_secret": "x"}, {"mailed_code": "1"}, {"points": ""}],
+    ids=["long", "password", "secret", "code", "nothing"],
 )
-def test_what_is_long_or_secret_is_not_kept(site: Platform, people: Callable[..., Person], more: Any) -> None:
+def test_what_is_long_secret_or_empty_is_not_kept(site: Platform, people: Callable[..., Person], more: Any) -> None:
     admin = people("Admin", browser=True)
     assert admin.csrf
     long_ago(site, admin)
     assert admin.send(GRANT, points="1").location.startswith("/confirm?next=")
     assert admin.get("/confirm/go-on?next=/admin").status_code == 200
-    assert admin.send(GRANT, points="1", **more).location.startswith("/confirm?next=")
+    assert admin.send(GRANT, **{"points": "1", **more}).location.startswith("/confirm?next=")
     assert admin.get("/confirm/go-on?next=/admin").location == "/admin", "nor is the one before it"
